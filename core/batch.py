@@ -140,7 +140,9 @@ def parse_timestamp(text: str) -> datetime:
     year, month, day, hour, minute, second, fraction, sign, off_hours, off_minutes = match.groups()
     micros = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        moment = datetime(*map(int, (year, month, day, hour, minute, second)), micros, tzinfo=timezone.utc)
+        moment = datetime(
+            int(year), int(month), int(day), int(hour), int(minute), int(second), micros, tzinfo=timezone.utc
+        )
     except ValueError as error:
         raise ValueError(f"is no moment in time: {error}") from None
     if sign is None:
