@@ -1,0 +1,354 @@
+"""The chart vocabulary of the portal and of reports: plain Vega-Lite specifications as dictionaries.
+
+Every chart reads the rows named `rows`, which the caller fills in: the page through the Vega view, a report with
+`with_rows`. No specification holds an expression that needs `eval`: they run under Vega's own interpreter.
+Colours follow Okabe and Ito (Color Universal Design, 2008), darkened or lightened to 3:1 against their background.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import vl_convert
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+VEGA_LITE = "6.4"
+ROWS = "rows"
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+"""vl-convert carries Liberation Sans and Arial has its widths: the same layout on a machine with no fonts at all."""
+
+LIGHT = ("#0072b2", "#d55e00", "#008a64", "#a63d8f", "#8a6d00", "#3f8fc4", "#882255", "#6b7280")
+DARK = ("#56b4e9", "#ff9e5e", "#3dd6a4", "#e78ac3", "#f0d34a", "#9cc8ff", "#ff8fa3", "#a8b0bd")
+LIGHT_HEAT = ("#eef5fa", "#cfe3f1", "#a3cae4", "#6fabd2", "#3f8bbd", "#1d6a9e", "#0b4a75")
+DARK_HEAT = ("#16222c", "#1b3547", "#1f4d6b", "#256a94", "#3589bd", "#5cade0", "#a5d8ff")
+LIGHT_INK = {"text": "#1f2933", "quiet": "#5b6673", "line": "#d5dbe1", "faint": "#eceff2"}
+DARK_INK = {"text": "#e6eaee", "quiet": "#a0abb6", "line": "#3a444e", "faint": "#262e36"}
+
+CLOCK = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%d %b",
+    "date": "%a %d",
+    "day": "%a %d",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S.%L",
+}
+
+Spec = dict[str, Any]
+Row = Mapping[str, Any]
+
+
+class Series(Protocol):
+    """What a chart needs to know of a metric; `core.catalogue.Metric` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+def time_series(
+    title: str,
+    unit: str,
+    metrics: Sequence[Series],
+    *,
+    stacked: bool = False,
+    band: bool = False,
+    maximum: float | None = None,
+    height: int = 200,
+    utc: bool = False,
+    interactive: bool = True,
+) -> Spec:
+    """Values over time, a line or stacked area a metric.
+
+    Rows: `timestamp` (ms since the epoch, UTC), `metric` (its title), `value` (null breaks the line), and with `band`
+    also `min` and `max`. The x axis covers the parameters `start` and `end` (ms), rows or none; it shows the reader's
+    own time, or UTC with `utc`. `interactive` adds the tooltip at the nearest moment and legend toggling.
+    """
+    names = [metric.title for metric in metrics]
+    shared = {"x": _time(utc), "color": _colour(names)}
+    layers = _areas(unit, maximum, names) if stacked else _lines(unit, maximum, band)
+    if interactive:
+        layers = [_toggled(layer) for layer in layers]
+        layers[0]["params"] = [_legend_toggle()]
+        layers.append(_nearest(names, unit, utc))
+    return {
+        **_chart(title, _describe(title, unit, names), height),
+        "params": [{"name": "start", "value": 0}, {"name": "end", "value": 1}],
+        "encoding": shared,
+        "layer": layers,
+    }
+
+
+def histogram(title: str, unit: str, metric: Series, *, height: int = 150) -> Spec:
+    """How often each value occurred. Rows: `from`, `to` (bounds in the unit) and `share` (percent of samples)."""
+    return {
+        **_chart(title, f"{title}: share of samples by {metric.title}.", height),
+        "mark": {"type": "bar", "color": {"expr": "ink"}, "binSpacing": 1},
+        "params": [_ink()],
+        "encoding": {
+            "x": {"field": "from", "bin": {"binned": True}, "type": "quantitative", "title": _titled(metric, unit)},
+            "x2": {"field": "to"},
+            "y": {"field": "share", "type": "quantitative", "title": "samples, %"},
+            "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("from", "to", "share")],
+        },
+    }
+
+
+def cumulative(title: str, unit: str, metric: Series, *, height: int = 150) -> Spec:
+    """Empirical distribution. Rows: `value` (in the unit) and `share` (percent of samples at or below it)."""
+    return {
+        **_chart(title, f"{title}: share of samples at or below each value of {metric.title}.", height),
+        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6, "color": {"expr": "ink"}},
+        "params": [_ink()],
+        "encoding": {
+            "x": {"field": "value", "type": "quantitative", "title": _titled(metric, unit)},
+            "y": {"field": "share", "type": "quantitative", "title": "at or below, %", "scale": {"domain": [0, 100]}},
+        },
+    }
+
+
+def heat_map(title: str, unit: str, days: Sequence[str], *, height: int = 130) -> Spec:
+    """A value by day and hour. Rows: `day` (one of `days`), `hour` (0 to 23), `value`; a missing cell is empty."""
+    return {
+        **_chart(title, f"{title}: mean by day and hour of day.", height),
+        "mark": {"type": "rect", "tooltip": True},
+        "encoding": {
+            "x": {
+                "field": "hour",
+                "type": "ordinal",
+                "title": "hour of day",
+                "scale": {"domain": list(range(24))},
+                "axis": {"labelAngle": 0, "values": list(range(0, 24, 3)), "domain": False, "ticks": False},
+            },
+            "y": {
+                "field": "day",
+                "type": "ordinal",
+                "title": None,
+                "scale": {"domain": list(days)},
+                "axis": {"domain": False, "ticks": False},
+            },
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": unit,
+                "scale": {"type": "quantize", "zero": True},
+                "legend": {"format": ".3~g", "type": "symbol", "symbolType": "square"},
+            },
+        },
+    }
+
+
+def bars(title: str, unit: str, names: Sequence[str], *, maximum: float | None = None) -> Spec:
+    """One bar an instance (a core, a device), with its p95 as a tick. Rows: `name`, `value`, `p95`."""
+    domain = {"domain": [0, maximum]} if maximum is not None else {"zero": True}
+    shared = {"y": {"field": "name", "type": "ordinal", "title": None, "scale": {"domain": list(names)}}}
+    value = {"field": "value", "type": "quantitative", "title": f"mean (bar) and p95 (tick), {unit}", "scale": domain}
+    return {
+        **_chart(title, f"{title}: mean and 95th percentile each.", max(40, 13 * len(names))),
+        "params": [_ink(), _ink("accent", 1)],
+        "encoding": shared,
+        "layer": [
+            {"mark": {"type": "bar", "color": {"expr": "ink"}, "height": {"band": 0.6}}, "encoding": {"x": value}},
+            {
+                "mark": {"type": "tick", "color": {"expr": "accent"}, "thickness": 2, "height": 10},
+                "encoding": {"x": {**value, "field": "p95"}},
+            },
+        ],
+    }
+
+
+def sparkline(description: str, *, height: int = 28, maximum: float | None = None) -> Spec:
+    """A line without axes. Rows: `timestamp` (ms) and `value`; null breaks the line."""
+    scale = {"domain": [0, maximum]} if maximum is not None else {"zero": True}
+    return {
+        **_chart("", description, height),
+        "params": [{"name": "start", "value": 0}, {"name": "end", "value": 1}, _ink()],
+        "mark": _line({"expr": "ink"}),
+        "encoding": {
+            "x": {**_time(utc=True), "axis": None},
+            "y": {"field": "value", "type": "quantitative", "axis": None, "scale": scale},
+        },
+    }
+
+
+def theme(dark: bool) -> Spec:
+    """The Vega-Lite `config` of both modes: calm axes, no frame, a transparent background."""
+    ink, palette, heat = (DARK_INK, DARK, DARK_HEAT) if dark else (LIGHT_INK, LIGHT, LIGHT_HEAT)
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "padding": 4,
+        "view": {"stroke": None},
+        "range": {"category": list(palette), "ordinal": list(heat), "ramp": list(heat), "heatmap": list(heat)},
+        "title": {"anchor": "start", "color": ink["text"], "fontSize": 13, "fontWeight": 600, "offset": 10},
+        "axis": {
+            "domainColor": ink["line"],
+            "gridColor": ink["faint"],
+            "labelColor": ink["quiet"],
+            "labelFontSize": 10,
+            "tickColor": ink["line"],
+            "tickSize": 4,
+            "titleColor": ink["quiet"],
+            "titleFontSize": 10,
+            "titleFontWeight": "normal",
+        },
+        "axisX": {"grid": False, "labelFlush": False, "labelOverlap": "greedy", "labelSeparation": 6, "tickCount": 8},
+        "axisY": {"domain": False, "ticks": False, "tickCount": 4, "labelPadding": 6},
+        "legend": {
+            "orient": "top",
+            "direction": "horizontal",
+            "labelColor": ink["text"],
+            "labelFontSize": 10,
+            "labelLimit": 220,
+            "symbolSize": 60,
+            "symbolStrokeWidth": 2,
+            "titleColor": ink["quiet"],
+            "titleFontSize": 10,
+            "titleFontWeight": "normal",
+            "columnPadding": 14,
+            "offset": 6,
+        },
+        "rule": {"color": ink["quiet"]},
+    }
+
+
+def with_rows(spec: Spec, rows: Sequence[Row], *, start: float = 0, end: float = 1, width: int = 660) -> Spec:
+    """The specification with its rows inside, a fixed width in pixels and the period (ms) of its time axis."""
+    values = {"start": start, "end": end}
+    given = [{**param, "value": values.get(param["name"], param.get("value"))} for param in spec.get("params", [])]
+    return {**spec, "width": width, "data": {"name": ROWS, "values": list(rows)}, "params": given}
+
+
+def to_svg(spec: Spec, dark: bool = False) -> str:
+    """The chart as SVG text; the same specification gives the same bytes. Nothing is fetched."""
+    themed = {**spec, "config": theme(dark), "params": [_inked(param, dark) for param in spec.get("params", [])]}
+    svg: str = vl_convert.vegalite_to_svg(themed, vl_version=VEGA_LITE, allowed_base_urls=[])
+    return svg
+
+
+def _chart(title: str, description: str, height: int) -> Spec:
+    head: Spec = {"$schema": SCHEMA, "description": description, "width": "container", "height": height}
+    if title:
+        head["title"] = title
+    return {**head, "data": {"name": ROWS}, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def _describe(title: str, unit: str, names: Sequence[str]) -> str:
+    of = f" in {unit}" if unit else ""
+    return f"{title}{of} over time: {', '.join(names)}. Gaps in the lines are times without measurements."
+
+
+def _titled(metric: Series, unit: str) -> str:
+    return f"{metric.title}, {unit}" if unit else metric.title
+
+
+def _time(utc: bool) -> Spec:
+    scale = {"type": "utc" if utc else "time", "domain": [{"expr": "start"}, {"expr": "end"}], "nice": False}
+    return {"field": "timestamp", "type": "temporal", "title": None, "scale": scale, "axis": {"format": CLOCK}}
+
+
+def _value(unit: str, maximum: float | None) -> Spec:
+    domain = {"domain": [0, maximum]} if maximum is not None else {"zero": True, "nice": True}
+    return {"field": "value", "type": "quantitative", "title": unit or None, "scale": domain}
+
+
+def _colour(names: Sequence[str]) -> Spec:
+    legend = {"title": None, "columns": 4, "symbolOpacity": 1} if len(names) > 1 else None
+    return {"field": "metric", "type": "nominal", "scale": {"domain": list(names)}, "legend": legend}
+
+
+def _line(color: Spec | None = None) -> Spec:
+    """Round caps draw a lone sample between two gaps as a dot."""
+    mark = {
+        "type": "line",
+        "strokeWidth": 1.4,
+        "strokeCap": "round",
+        "strokeJoin": "round",
+        "invalid": "break-paths-show-path-domains",
+    }
+    return {**mark, "color": color} if color else mark
+
+
+def _lines(unit: str, maximum: float | None, band: bool) -> list[Spec]:
+    line: Spec = {"mark": _line(), "encoding": {"y": _value(unit, maximum), "opacity": {"value": 1}}}
+    if not band:
+        return [line]
+    extent = {"y": {**_value(unit, maximum), "field": "min"}, "y2": {"field": "max"}, "opacity": {"value": 0.22}}
+    shade = {"type": "area", "invalid": "break-paths-show-path-domains", "line": False}
+    return [{"mark": shade, "encoding": extent}, line]
+
+
+def _areas(unit: str, maximum: float | None, names: Sequence[str]) -> list[Spec]:
+    """The first metric lies at the bottom."""
+    value = {**_value(unit, maximum), "stack": "zero"}
+    rank = {"field": "rank", "type": "quantitative"}
+    return [
+        {
+            "mark": {"type": "area", "invalid": "break-paths-show-path-domains", "line": False},
+            "transform": [{"calculate": f"indexof({_literal(names)}, datum.metric)", "as": "rank"}],
+            "encoding": {"y": value, "order": rank, "opacity": {"value": 0.85}},
+        }
+    ]
+
+
+def _literal(names: Sequence[str]) -> str:
+    """A Vega expression's array of strings; every character but letters, digits and blanks is escaped."""
+    escaped = (re.sub(r"[^A-Za-z0-9 ]", lambda hit: _unicode_escape(hit.group()), name) for name in names)
+    return "[" + ", ".join(f"'{name}'" for name in escaped) + "]"
+
+
+def _unicode_escape(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def _legend_toggle() -> Spec:
+    return {"name": "shown", "select": {"type": "point", "fields": ["metric"], "toggle": "true"}, "bind": "legend"}
+
+
+def _toggled(layer: Spec) -> Spec:
+    """The layer, faint where its metric is not picked in the legend."""
+    opacity = layer["encoding"]["opacity"]["value"]
+    picked = {"condition": {"param": "shown", "value": opacity}, "value": opacity / 10}
+    return {**layer, "encoding": {**layer["encoding"], "opacity": picked}}
+
+
+def _nearest(names: Sequence[str], unit: str, utc: bool) -> Spec:
+    """A rule at the nearest moment, with the value of every metric there."""
+    moment = {"field": "timestamp", "type": "temporal", "title": "time", "format": "%Y-%m-%d %H:%M:%S"}
+    if utc:
+        moment["timeUnit"] = "utcyearmonthdatehoursminutesseconds"
+    suffix = f" ({unit})" if unit else ""
+    values = [
+        {"field": _field(name), "type": "quantitative", "title": name + suffix, "format": ",.4~r"} for name in names
+    ]
+    hover = {"type": "point", "fields": ["timestamp"], "nearest": True, "on": "pointermove", "clear": "pointerout"}
+    shown = {"condition": {"param": "hover", "value": 0.5, "empty": False}, "value": 0}
+    return {
+        "transform": [{"pivot": "metric", "value": "value", "groupby": ["timestamp"]}],
+        "mark": {"type": "rule", "strokeWidth": 1},
+        "params": [{"name": "hover", "select": hover}],
+        "encoding": {"color": {"value": "gray"}, "opacity": shown, "tooltip": [moment, *values]},
+    }
+
+
+def _field(name: str) -> str:
+    """A field's name in Vega-Lite, where dots, brackets, quotes and backslashes mean a path."""
+    return re.sub(r"([\\.\[\]'\"])", r"\\\1", name)
+
+
+def _ink(name: str = "ink", index: int = 0) -> Spec:
+    return {"name": name, "value": LIGHT[index]}
+
+
+def _inked(param: Spec, dark: bool) -> Spec:
+    """A colour parameter in the palette of the mode."""
+    value = param.get("value")
+    return {**param, "value": DARK[LIGHT.index(value)]} if dark and value in LIGHT else param
