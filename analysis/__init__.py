@@ -1,0 +1,1 @@
+"""The samples: write path (`store`), partitions, retention, and read path (`series`, `export`)."""

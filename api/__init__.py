@@ -1,0 +1,1 @@
+"""The REST edge: authentication, limits, upload, export, series, collectors. No domain logic."""

@@ -1,0 +1,1 @@
+"""The browser edge: pages of a tenant, their forms and addresses. No domain logic."""

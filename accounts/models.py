@@ -1,0 +1,78 @@
+"""User and AuditEvent, one set of them in each tenant's schema."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.utils import timezone
+
+
+class Role(models.TextChoices):
+    """What a person may do; each role may do all that the ones after it may."""
+
+    ADMIN = "admin", "Admin"
+    ANALYST = "analyst", "Analyst"
+    VIEWER = "viewer", "Viewer"
+
+
+_RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, role: str = Role.VIEWER, **fields: Any) -> User:
+        """A user with a hashed password; the e-mail is the sign-in name, compared in lower case."""
+        user = self.model(email=email.strip().lower(), role=role, **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser):
+    """A person of one tenant."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ("email",)
+
+    def __str__(self) -> str:
+        return self.email
+
+    def has_role(self, least: Role) -> bool:
+        """Whether this user's role is `least` or a higher one."""
+        return self.is_active and _RANK[Role(self.role)] >= _RANK[least]
+
+
+class AuditEvent(models.Model):
+    """Who did what. Rows are only ever added: the database refuses update and delete (migration 0002)."""
+
+    timestamp = models.DateTimeField(default=timezone.now, db_index=True)
+    event = models.CharField(max_length=40)
+    user = models.CharField(max_length=254, blank=True)
+    machine_id = models.CharField(max_length=128, blank=True)
+    records = models.PositiveIntegerField(null=True, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    status = models.CharField(max_length=20, default="success")
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("-timestamp", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.event}"

@@ -1,0 +1,198 @@
+"""The write path: one validated batch of several datasets, committed exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone
+from psycopg2 import errors as postgres
+
+from accounts import audit
+from analysis import months, partitions, tables
+from analysis.models import Batch
+from collectors.models import Collector
+from core.batch import Table, Window
+from core.catalogue import Dataset
+from core.errors import ServiceError
+
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples of one dataset as lines of COPY text, `columns` in order; first and last are their timestamps."""
+
+    dataset: Dataset
+    columns: Sequence[str]
+    body: bytes
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A batch of one machine, ready to store. `digest` is the SHA-256 of what was sent."""
+
+    collector: Collector
+    batch_id: str
+    digest: str
+    rows: Sequence[Rows]
+    window: Window
+    warnings: Sequence[str] = field(default_factory=tuple)
+    ip: str | None = None
+
+    @property
+    def records(self) -> int:
+        return sum(rows.count for rows in self.rows)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The ledger's answer. repeated: the batch had been stored before, and nothing was written now."""
+
+    batch: Batch
+    repeated: bool
+
+
+def rows_of(table: Table, collector_id: int) -> Rows:
+    """A decoded table of one machine as COPY text."""
+    columns = {name: cells for name, cells in table.columns.items() if name != "machine_id"}
+    count = len(table)
+    texts = [[str(collector_id)] * count] + [list(map(_copy_text, cells)) for cells in columns.values()]
+    body = "".join("\t".join(row) + "\n" for row in zip(*texts, strict=True)).encode()
+    moments = table.columns["timestamp"]
+    return Rows(table.dataset, ("collector_id", *columns), body, count, min(moments), max(moments))
+
+
+def _copy_text(value: Any) -> str:
+    """A value in PostgreSQL's text format: `\\N` is NULL; backslash, tab and newline are escaped."""
+    if value is None:
+        return r"\N"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    if isinstance(value, list):
+        return "{" + ",".join(map(repr, value)) + "}"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def digest(parts: Iterable[tuple[str, bytes]]) -> str:
+    """SHA-256 of the datasets sent, by name: the same whether they came packed, in one request or through a relay."""
+    total = hashlib.sha256()
+    for name, data in sorted(parts):
+        total.update(f"{name}:{len(data)}:".encode())
+        total.update(data)
+    return total.hexdigest()
+
+
+def store(upload: Upload) -> Stored:
+    """Commit the batch once: ledger row, COPY of every dataset, last_seen and audit in one transaction.
+
+    A batch stored before is answered from the ledger; the same id with other content is UPLOAD_006. A sample that is
+    there already is ignored (first writer wins) and counted as a duplicate.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return _store(upload)
+        except IntegrityError as error:  # no partition for a month inside the window: make it, then again
+            if not isinstance(error.__cause__, postgres.CheckViolation):
+                raise
+            _make_partitions(upload)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, postgres.DeadlockDetected):
+                raise
+    raise ServiceError("SERVER_002", "The batch met too many others at once; nothing was stored.", retry_after=2)
+
+
+def _store(upload: Upload) -> Stored:
+    batch = _enter(upload)
+    if batch is None:
+        return Stored(_first_result(upload), repeated=True)
+    written = sum(_copy(rows) for rows in upload.rows)
+    duplicates = upload.records - written
+    if duplicates:
+        Batch.objects.filter(pk=batch.pk).update(duplicates=duplicates)
+        batch.duplicates = duplicates
+    seen = {"last_seen": batch.received_at, **({"ip_address": upload.ip} if upload.ip else {})}
+    Collector.objects.filter(pk=upload.collector.pk).update(**seen)
+    audit.record("upload", machine_id=upload.collector.machine_id, records=upload.records, ip=upload.ip)
+    return Stored(batch, repeated=False)
+
+
+def _enter(upload: Upload) -> Batch | None:
+    """The new ledger row, or None when this batch is there; waits for another transaction that is storing it now."""
+    batch = Batch(
+        collector=upload.collector, batch_id=upload.batch_id, digest=upload.digest, records=upload.records,
+        warnings=list(upload.warnings), received_at=timezone.now(),
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            batch.save(force_insert=True)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, postgres.UniqueViolation):
+            raise
+        return None
+    return batch
+
+
+def _first_result(upload: Upload) -> Batch:
+    batch = Batch.objects.get(collector=upload.collector, batch_id=upload.batch_id)
+    if batch.digest != upload.digest:
+        raise ServiceError("UPLOAD_006", f"Batch {upload.batch_id} was stored before with other content.")
+    return batch
+
+
+def _make_partitions(upload: Upload) -> None:
+    """Partitions for the batch's months; never for an instant outside the window (trap 15)."""
+    earliest, latest = upload.window
+    for rows in upload.rows:
+        if rows.first < earliest or rows.last > latest:
+            raise ServiceError("UPLOAD_007", "A timestamp lies outside what is kept.")
+        partitions.create(partitions.plan(months.between(rows.first, rows.last)))
+
+
+def _copy(rows: Rows) -> int:
+    """Rows written: all by a plain COPY, or by way of a staging table when some are there already."""
+    try:
+        with transaction.atomic():
+            return _run_copy(rows, f'"{rows.dataset.table}"')
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, postgres.UniqueViolation):
+            raise
+    return _copy_new(rows)
+
+
+def _copy_new(rows: Rows) -> int:
+    table, columns = rows.dataset.table, _column_list(rows.columns)
+    key = _column_list(tables.key_columns(rows.dataset))
+    staging = f"staging_{rows.dataset.name}"
+    _run(lambda cursor: cursor.execute(f'CREATE TEMP TABLE {staging} (LIKE "{table}") ON COMMIT DROP'))
+    _run_copy(rows, staging)
+    insert = f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM {staging} ORDER BY {key} '  # noqa: S608
+    return _run(lambda cursor: cursor.execute(insert + f"ON CONFLICT ({key}) DO NOTHING"))
+
+
+def _run_copy(rows: Rows, target: str) -> int:
+    copy = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN"
+    return _run(lambda cursor: cursor.copy_expert(copy, io.BytesIO(rows.body)))
+
+
+def _run(statement: Callable[[Any], None]) -> int:
+    """Run a statement on a cursor of the current tenant; returns the rows it touched."""
+    with connection.cursor() as cursor:
+        with connection.wrap_database_errors:
+            statement(cursor)
+        return int(cursor.rowcount)
+
+
+def _column_list(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

@@ -1,0 +1,127 @@
+"""The bytes of an upload: its parts, unpacked within a bound, and whether all of it arrived."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+
+from core.catalogue import DATASETS, SYSTEM
+from core.errors import ServiceError
+
+CHUNK = 1 << 16
+GZIP_MAGIC = b"\x1f\x8b"
+PARTS = {("file" if dataset is SYSTEM else name): dataset for name, dataset in DATASETS.items()}
+"""Form field of a multipart upload -> dataset."""
+_RAW_TYPES = frozenset({"text/csv", "application/csv", "text/plain", "application/gzip", "application/octet-stream"})
+
+
+def read(request: HttpRequest) -> dict[str, bytes]:
+    """Dataset name -> its CSV file, unpacked. Errors: UPLOAD_001, 004, 005, 008, REQUEST_003."""
+    length = _content_length(request)
+    if request.content_type == "multipart/form-data":
+        return _multipart(request, length)
+    if request.content_type not in _RAW_TYPES:
+        raise ServiceError(
+            "UPLOAD_005", f"Send multipart/form-data or text/csv, not {request.content_type or 'nothing'}."
+        )
+    name = request.GET.get("dataset", SYSTEM.name)
+    if name not in DATASETS:
+        raise ServiceError("REQUEST_003", f"There is no dataset {name[:80]!r}.")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise ServiceError("UPLOAD_005", f"Content-Encoding {encoding[:80]!r} is not understood; send gzip or none.")
+    budget = _Budget()
+    data = budget.unpack(request, zipped=encoding == "gzip" or None)
+    _check_arrived(request, length)
+    return {name: data}
+
+
+def _content_length(request: HttpRequest) -> int:
+    """The declared length. A chunked body arrives empty under WSGI (trap 12), so one without a length is refused."""
+    text = request.META.get("CONTENT_LENGTH") or ""
+    if not text.isdigit():
+        raise ServiceError("UPLOAD_008", "Send the upload with a Content-Length, not chunked.")
+    length = int(text)
+    if length == 0:
+        raise ServiceError("UPLOAD_001", "The upload is empty.")
+    if length > settings.UPLOAD_MAX_BYTES:
+        raise too_large()
+    return length
+
+
+def _check_arrived(request: HttpRequest, length: int) -> None:
+    received = getattr(request.META.get("wsgi.input"), "received", length)
+    if received < length:
+        raise ServiceError("UPLOAD_008", f"The upload broke off after {received} of {length} bytes.")
+
+
+def too_large() -> ServiceError:
+    limit = settings.UPLOAD_MAX_BYTES // 1_048_576
+    return ServiceError("UPLOAD_004", f"The upload is larger than {limit} MB unpacked; split it.")
+
+
+def _multipart(request: HttpRequest, length: int) -> dict[str, bytes]:
+    files: list[tuple[str, UploadedFile]] = [
+        (name, file) for name, members in request.FILES.lists() for file in members if isinstance(file, UploadedFile)
+    ]
+    _check_arrived(request, length)
+    names = [name for name, _ in files]
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise ServiceError("REQUEST_003", f"There is no part {unknown[0][:80]!r}; known: {', '.join(PARTS)}.")
+    if not names:
+        raise ServiceError("UPLOAD_001", "The upload has no file; send one as the part `file`.")
+    if len(names) > len(set(names)):
+        raise ServiceError("REQUEST_003", "A part is there more than once.")
+    budget = _Budget()
+    return {PARTS[name].name: budget.unpack(file) for name, file in files}
+
+
+class _Budget:
+    """Bytes that all parts together may still unpack to."""
+
+    def __init__(self) -> None:
+        self.left = settings.UPLOAD_MAX_BYTES
+
+    def unpack(self, source: IO[bytes] | UploadedFile | HttpRequest, zipped: bool | None = None) -> bytes:
+        """The bytes of a source; gzip is known by its magic unless `zipped` says so."""
+        first = source.read(CHUNK)
+        if zipped is None:
+            zipped = first.startswith(GZIP_MAGIC)
+        pieces = self._gunzip(first, source) if zipped else self._plain(first, source)
+        return b"".join(self._counted(pieces))
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.left -= len(piece)
+            if self.left < 0:
+                raise too_large()
+            yield piece
+
+    @staticmethod
+    def _plain(first: bytes, source: Any) -> Iterator[bytes]:
+        piece = first
+        while piece:
+            yield piece
+            piece = source.read(CHUNK)
+
+    @staticmethod
+    def _gunzip(first: bytes, source: Any) -> Iterator[bytes]:
+        """Unpack in bounded steps: 1 GB of zeros is under 1 MB of gzip (trap 13)."""
+        unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        packed = first
+        try:
+            while packed and not unzip.eof:
+                yield unzip.decompress(packed, CHUNK)
+                packed = unzip.unconsumed_tail or source.read(CHUNK)
+        except zlib.error:
+            raise ServiceError("UPLOAD_005", "The upload is not valid gzip.") from None
+        if not unzip.eof:
+            raise ServiceError("UPLOAD_008", "The gzip data breaks off.")
+        if unzip.unused_data or (packed and source.read(1)):
+            raise ServiceError("UPLOAD_005", "There are bytes after the end of the gzip data.")

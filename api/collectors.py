@@ -1,0 +1,121 @@
+"""Collectors: list, show, register, change, retire, rotate the key. And the service's status."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import audit
+from api.authentication import Enrolment
+from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
+from api.schemas import CollectorAnswer, CollectorList, ErrorBody, KeyAnswer, Registration, StatusAnswer, Tags
+from api.views import View
+from collectors import registry
+from collectors.models import Collector
+from core.errors import ServiceError
+from core.limits import client_ip
+
+_ERRORS = dict.fromkeys((400, 401, 403, 404, 429), ErrorBody)
+
+
+def _find(machine_id: str) -> Collector:
+    collector = Collector.objects.filter(machine_id=machine_id).first()
+    if collector is None:
+        raise ServiceError("COLLECTOR_001", f"There is no machine {machine_id[:128]!r}.")
+    return collector
+
+
+class Collectors(View):
+    permission_classes = (IsPerson,)
+
+    @extend_schema(summary="Registered machines", responses={200: CollectorList, 401: ErrorBody, 429: ErrorBody})
+    def get(self, request: Request) -> Response:
+        answer = CollectorAnswer(Collector.objects.all(), many=True, context={"now": timezone.now()})
+        return Response({"collectors": answer.data})
+
+
+class Register(View):
+    permission_classes = (MayRegister,)
+
+    @extend_schema(
+        summary="Register a machine",
+        description="By an Admin, or with an enrolment token. The key is shown once.",
+        request=Registration,
+        responses={201: KeyAnswer, 409: ErrorBody, **_ERRORS},
+    )
+    def post(self, request: Request) -> Response:
+        form = Registration(data=request.data)
+        form.is_valid(raise_exception=True)
+        machine_id, hostname = form.validated_data["machine_id"], form.validated_data["hostname"]
+        ip = client_ip(request._request)
+        if isinstance(request.user, Enrolment):
+            found = registry.register_with_token(request.user.token, machine_id, hostname, ip=ip)
+        else:
+            found = registry.register(machine_id, hostname, actor=self.actor(request), ip=ip)
+        collector, secret = found
+        answer = {"status": "success", "machine_id": collector.machine_id, "api_key": str(secret)}
+        return Response(answer, status=201)
+
+
+class CollectorDetail(View):
+    permission_classes = (ReadByPersonElseAdmin,)
+
+    @extend_schema(summary="One machine", responses={200: CollectorAnswer, **_ERRORS})
+    def get(self, request: Request, machine_id: str) -> Response:
+        return Response(CollectorAnswer(_find(machine_id), context={"now": timezone.now()}).data)
+
+    @extend_schema(summary="Change tags or hostname", request=Tags, responses={200: CollectorAnswer, **_ERRORS})
+    def patch(self, request: Request, machine_id: str) -> Response:
+        collector = _find(machine_id)
+        form = Tags(data=request.data)
+        form.is_valid(raise_exception=True)
+        Collector.objects.filter(pk=collector.pk).update(**form.validated_data)
+        audit.record(
+            "collector.changed", user=self.actor(request), machine_id=machine_id, ip=client_ip(request._request),
+            fields=sorted(form.validated_data),
+        )  # fmt: skip
+        return self.get(request, machine_id)
+
+    @extend_schema(
+        summary="Retire a machine",
+        description="Its keys stop at once; its samples stay.",
+        responses={200: CollectorAnswer, **_ERRORS},
+    )
+    def delete(self, request: Request, machine_id: str) -> Response:
+        registry.retire(_find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
+        return self.get(request, machine_id)
+
+
+class RotateKey(View):
+    permission_classes = (MayRotate,)
+
+    @extend_schema(
+        summary="Rotate a machine's key",
+        description=f"The old key works for {settings.KEY_OVERLAP_HOURS} hours more.",
+        request=None,
+        responses={200: KeyAnswer, **_ERRORS},
+    )
+    def post(self, request: Request, machine_id: str) -> Response:
+        collector = _find(machine_id)
+        if not collector.active:
+            raise ServiceError("COLLECTOR_002", f"{machine_id} is retired.")
+        secret = registry.rotate(collector, actor=self.actor(request), ip=client_ip(request._request))
+        return Response({"status": "success", "machine_id": machine_id, "api_key": str(secret)})
+
+
+class Status(View):
+    """Liveness: no tenant, no database, no limit."""
+
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Nothing to check."""
+
+    @extend_schema(summary="Liveness and version", auth=[], responses={200: StatusAnswer})
+    def get(self, request: Request) -> Response:
+        moment = timezone.now().isoformat()
+        return Response({"status": "success", "version": settings.VERSION, "timestamp": moment})

@@ -1,0 +1,22 @@
+"""Addresses of the API: below /api/."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from api import collectors, docs, performance, upload
+from core import errors
+
+urlpatterns = [
+    path("v1/performance/upload", upload.Upload.as_view(), name="upload"),
+    path("v1/upload", upload.Upload.as_view(schema=None), name="upload-alias"),
+    path("v1/performance/export", performance.Export.as_view(), name="export"),
+    path("v1/performance/series", performance.Series.as_view(), name="series"),
+    path("v1/collectors", collectors.Collectors.as_view(), name="collectors"),
+    path("v1/collectors/register", collectors.Register.as_view(), name="register"),
+    path("v1/collectors/<str:machine_id>", collectors.CollectorDetail.as_view(), name="collector"),
+    path("v1/collectors/<str:machine_id>/rotate-key", collectors.RotateKey.as_view(), name="rotate-key"),
+    path("v1/status", collectors.Status.as_view(), name="status"),
+    path("v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs", docs.Docs.as_view(), name="api-docs"),
+    re_path(r"", errors.not_found),
+]

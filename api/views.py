@@ -1,0 +1,26 @@
+"""What every API view shares: the limit by address, no guessing of formats, and the error body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from api.authentication import BearerAuthentication, SessionOfTenant
+from core.limits import client_ip, limit
+
+
+class View(APIView):
+    """Base of the API's views. The limit by address comes first, so that guessing keys is limited too."""
+
+    authentication_classes = (BearerAuthentication, SessionOfTenant)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        limit(request._request, "requests", client_ip(request._request), settings.REQUEST_RATE, fail_open=True)
+        super().initial(request, *args, **kwargs)
+
+    def actor(self, request: Request) -> str:
+        """Who is calling, as the audit log names it."""
+        return str(getattr(request.user, "actor", None) or getattr(request.user, "email", ""))

@@ -1,0 +1,109 @@
+"""Registering machines, and making, rotating and revoking their keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import audit
+from collectors import keys
+from collectors.models import Collector, CollectorKey, EnrolmentToken
+from core.errors import ServiceError
+
+
+def authenticate(secret: keys.Secret) -> Collector | None:
+    """The machine of a live key, or None: unknown, revoked and expired keys look and cost the same."""
+    found = (
+        CollectorKey.objects.live(timezone.now()).select_related("collector").filter(key_id=secret.public_id).first()
+    )
+    return found.collector if secret.matches(found.digest if found else None) and found else None
+
+
+def register(machine_id: str, hostname: str, *, actor: str, ip: str | None) -> tuple[Collector, keys.Secret]:
+    """A new machine and its first key; COLLECTOR_002 for a bad name, COLLECTOR_003 when it is registered already."""
+    collector = Collector(machine_id=machine_id, hostname=hostname, ip_address=ip)
+    try:
+        collector.full_clean(validate_unique=False)
+    except ValidationError as error:
+        raise ServiceError("COLLECTOR_002", " ".join(error.messages)) from None
+    try:
+        with transaction.atomic():
+            collector.save()
+            secret = _add_key(collector)
+            audit.record("collector.registered", user=actor, machine_id=machine_id, ip=ip)
+    except IntegrityError:
+        raise ServiceError("COLLECTOR_003", f"{machine_id} is registered already; rotate its key instead.") from None
+    return collector, secret
+
+
+def register_with_token(
+    token: keys.Secret, machine_id: str, hostname: str, *, ip: str | None
+) -> tuple[Collector, keys.Secret]:
+    """As `register`, using up one use of the token; AUTH_001 when it is unknown, expired, revoked or used up."""
+    with transaction.atomic():
+        if not _use(token):
+            raise ServiceError("AUTH_001", "The token is not valid.")
+        return register(machine_id, hostname, actor=f"enrolment:{token.public_id}", ip=ip)
+
+
+def _use(token: keys.Secret) -> bool:
+    found = EnrolmentToken.objects.filter(token_id=token.public_id).first()
+    if not token.matches(found.digest if found else None) or found is None:
+        return False
+    usable = EnrolmentToken.objects.filter(
+        pk=found.pk, uses_left__gt=0, revoked_at__isnull=True, expires_at__gt=timezone.now()
+    )
+    return usable.update(uses_left=F("uses_left") - 1) == 1
+
+
+def rotate(collector: Collector, *, actor: str, ip: str | None) -> keys.Secret:
+    """A new key; the newest of the old ones works for KEY_OVERLAP_HOURS more, any older one stops now."""
+    now = timezone.now()
+    overlap_ends = now + timedelta(hours=settings.KEY_OVERLAP_HOURS)
+    with transaction.atomic():
+        Collector.objects.select_for_update().get(pk=collector.pk)
+        live = list(CollectorKey.objects.live(now).filter(collector=collector).order_by("-created_at", "-id"))
+        if live:
+            ends = min(live[0].expires_at or overlap_ends, overlap_ends)
+            CollectorKey.objects.filter(pk=live[0].pk).update(expires_at=ends)
+            CollectorKey.objects.filter(pk__in=[key.pk for key in live[1:]]).update(revoked_at=now)
+        secret = _add_key(collector)
+        audit.record("key.rotated", user=actor, machine_id=collector.machine_id, ip=ip)
+    return secret
+
+
+def retire(collector: Collector, *, actor: str, ip: str | None) -> None:
+    """Revoke every key at once and refuse uploads; the samples stay."""
+    with transaction.atomic():
+        collector.keys.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+        Collector.objects.filter(pk=collector.pk).update(active=False)
+        audit.record("collector.retired", user=actor, machine_id=collector.machine_id, ip=ip)
+
+
+def _add_key(collector: Collector) -> keys.Secret:
+    secret = keys.generate(keys.MACHINE)
+    CollectorKey.objects.create(collector=collector, key_id=secret.public_id, digest=secret.digest)
+    return secret
+
+
+def make_enrolment_token(*, actor: str, hours: int = 24, uses: int = 1, ip: str | None = None) -> keys.Secret:
+    """A token that registers up to `uses` machines within `hours`."""
+    secret = keys.generate(keys.ENROLMENT)
+    with transaction.atomic():
+        EnrolmentToken.objects.create(
+            token_id=secret.public_id, digest=secret.digest, created_by=actor, uses_left=uses,
+            expires_at=timezone.now() + timedelta(hours=hours),
+        )  # fmt: skip
+        audit.record("enrolment_token.made", user=actor, ip=ip, token_id=secret.public_id, hours=hours, uses=uses)
+    return secret
+
+
+def revoke_enrolment_token(token: EnrolmentToken, *, actor: str, ip: str | None) -> None:
+    with transaction.atomic():
+        EnrolmentToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+        audit.record("enrolment_token.revoked", user=actor, ip=ip, token_id=token.token_id)

@@ -1,0 +1,57 @@
+"""manage.py serve: the portal in the foreground."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+STOP_SECONDS = 20
+
+
+class Command(BaseCommand):
+    help = "Bring database and static files up to date, then serve the portal until SIGINT or SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--workers", type=int, default=2)
+        parser.add_argument("--threads", type=int, default=4)
+
+    def handle(self, **options: Any) -> None:
+        call_command("migrate_schemas", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        server = start(options["host"], options["port"], options["workers"], options["threads"])
+        forward_stop_to(server)
+        sys.exit(server.wait())
+
+
+def start(host: str, port: int, workers: int, threads: int) -> subprocess.Popen[bytes]:
+    """granian as a child, on the database that this process uses."""
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", str(threads), "--respawn-failed-workers",
+        "--no-ws", "--log-level", "warning", "core.wsgi:application",
+    ]  # fmt: skip
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
+
+
+def forward_stop_to(server: subprocess.Popen[bytes]) -> None:
+    """SIGINT and SIGTERM stop the server; one that does not stop in time is killed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.terminate()
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)

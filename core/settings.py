@@ -1,0 +1,274 @@
+"""All settings, from the environment; `docs/settings.md` is generated from VARIABLES and checked by a test."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from core import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: how it is read, what it is when absent, and what it does."""
+
+    name: str
+    cast: type
+    default: Any
+    sentence: str
+
+
+VARIABLES = (
+    Variable("DEBUG", bool, False, "Show tracebacks in the browser. Never on in production."),
+    Variable("SECRET_KEY", str, "", "Signs sessions and links. Empty: made once and kept in DATA_DIR, mode 0600."),
+    Variable("DATA_DIR", str, ".data", "Folder for the embedded database, the cache and the made secret key."),
+    Variable("DATABASE_URL", str, "", "PostgreSQL ≥ 15 as `postgres://user:password@host:5432/name`. Empty: embedded."),
+    Variable(
+        "CACHE_URL", str, "", "`redis://host:6379/0`, needed when there is more than one machine. Empty: on disk."
+    ),
+    Variable("HTTPS", bool, True, "The portal is reached over TLS only: secure cookies, HSTS, redirect."),
+    Variable("PROXY_TLS_HEADER", bool, False, "A trusted proxy ends TLS and sets `X-Forwarded-Proto`."),
+    Variable("TRUSTED_PROXIES", list, [], "Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."),
+    Variable("REQUEST_RATE", str, "100/m", "API requests an address may make; `N/s`, `N/m`, `N/h`."),
+    Variable("UPLOAD_RATE", str, "10/m", "Uploads a machine may make."),
+    Variable("SIGN_IN_RATE", str, "10/m", "Sign-in attempts for one address, and for one account."),
+    Variable("UPLOAD_MAX_MB", int, 64, "Largest upload, unpacked, in MB."),
+    Variable("UPLOAD_FUTURE_SECONDS", int, 600, "How far ahead of the portal's clock a timestamp may be."),
+    Variable("KEY_OVERLAP_HOURS", int, 24, "How long the old key of a machine works after a rotation."),
+    Variable("LATE_SECONDS", int, 600, "A machine with no sample for this long is late."),
+    Variable("SILENT_SECONDS", int, 3600, "A machine with no sample for this long is silent."),
+    Variable("LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING or ERROR."),
+)
+
+_environment = environ.Env()
+
+
+def _read(variable: Variable) -> Any:
+    try:
+        return _environment.get_value(variable.name, cast=variable.cast, default=variable.default)
+    except (ValueError, TypeError):
+        kind = {bool: "true or false", int: "a whole number"}.get(variable.cast, "a text")
+        raise ImproperlyConfigured(f"{variable.name} must be {kind}: {variable.sentence}") from None
+
+
+_values = {variable.name: _read(variable) for variable in VARIABLES}
+
+
+def _secret_key(data_dir: Path) -> str:
+    """The key kept in DATA_DIR, made at the first start."""
+    path = data_dir / "secret_key"
+    if not path.exists():
+        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(64))
+    return path.read_text().strip()
+
+
+DATA_DIR = (BASE_DIR / _values["DATA_DIR"]).resolve()
+DATABASE_URL: str = _values["DATABASE_URL"]
+DEBUG: bool = _values["DEBUG"]
+HTTPS: bool = _values["HTTPS"]
+SECRET_KEY = _values["SECRET_KEY"] or _secret_key(DATA_DIR)
+
+REQUEST_RATE: str = _values["REQUEST_RATE"]
+UPLOAD_RATE: str = _values["UPLOAD_RATE"]
+SIGN_IN_RATE: str = _values["SIGN_IN_RATE"]
+UPLOAD_MAX_BYTES: int = _values["UPLOAD_MAX_MB"] * 1_048_576
+UPLOAD_FUTURE_SECONDS: int = _values["UPLOAD_FUTURE_SECONDS"]
+KEY_OVERLAP_HOURS: int = _values["KEY_OVERLAP_HOURS"]
+LATE_SECONDS: int = _values["LATE_SECONDS"]
+SILENT_SECONDS: int = _values["SILENT_SECONDS"]
+TRUSTED_PROXIES: list[str] = _values["TRUSTED_PROXIES"]
+
+# Which hosts are served is decided by the table of domains (partners.middleware): an unknown one is a 404.
+ALLOWED_HOSTS = ["*"]
+
+SHARED_APPS = [
+    "django_tenants",
+    "partners",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "core",
+    "api",
+    "portal",
+]
+# contenttypes is the one app in both lists: with any other, a missing schema would fall open to `public` (trap 24).
+TENANT_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "accounts",
+    "collectors",
+    "analysis",
+]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+
+TENANT_MODEL = "partners.Partner"
+TENANT_DOMAIN_MODEL = "partners.Domain"
+TENANT_LIMIT_SET_CALLS = True
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+DATABASES = {
+    "default": {
+        **environ.Env.db_url_config(DATABASE_URL or embedded.locate(DATA_DIR).url()),
+        "ENGINE": "django_tenants.postgresql_backend",
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+
+
+def _cache(name: str, **options: Any) -> dict[str, Any]:
+    if _values["CACHE_URL"]:
+        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _values["CACHE_URL"], **options}
+    return {"BACKEND": "diskcache.DjangoCache", "LOCATION": str(DATA_DIR / "cache" / name), **options}
+
+
+# Two aliases (trap 25): what belongs to a tenant has the tenant in its key; limits and host lookups must not.
+CACHES = {
+    "default": _cache("tenant", KEY_FUNCTION="django_tenants.cache.make_key", KEY_PREFIX="tenant"),
+    "shared": _cache("shared", KEY_PREFIX="shared"),
+}
+RATELIMIT_USE_CACHE = "shared"
+SILENCED_SYSTEM_CHECKS = [
+    "django_ratelimit.E003",  # diskcache is shared between processes and atomic, which the check cannot know
+    "django_ratelimit.W001",
+]
+
+MIDDLEWARE = [
+    "core.middleware.SecurityHeadersMiddleware",
+    "core.middleware.ErrorBodyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "partners.middleware.HostMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "core.urls"
+WSGI_APPLICATION = "core.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.page",
+            ]
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.DjangoDivFormRenderer"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
+WHITENOISE_USE_FINDERS = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = DATA_DIR / "media"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "fleet"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+_host_only = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_host_only}sessionid"
+CSRF_COOKIE_NAME = f"{_host_only}csrftoken"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/status$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _values["PROXY_TLS_HEADER"] else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "core.errors.csrf_failure"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+REST_FRAMEWORK = {
+    # A view without its own declaration answers nobody (trap 30).
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["api.nobody.Nobody"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "api.errors.answer",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PerfAnalysis",
+    "DESCRIPTION": "Upload samples of Linux servers, and read them back.",
+    "VERSION": VERSION,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "bare": {"format": "%(message)s"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "audit": {"class": "logging.StreamHandler", "formatter": "bare"},
+    },
+    "root": {"handlers": ["console"], "level": _values["LOG_LEVEL"]},
+    "loggers": {"perfanalysis.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False}},
+}
