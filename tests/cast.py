@@ -1,0 +1,63 @@
+"""The cast: two partners made once per run, with people of each role and one machine each.
+
+Alpha's people own what the tests do; Beta's must never see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.test import Client
+from django_tenants.utils import schema_context
+
+from accounts.models import Role, User
+from accounts.opening import Opening, open_partner
+from collectors import registry
+from collectors.models import Collector
+from partners.models import Partner
+
+PASSWORD = "correct horse battery"
+MACHINE = "server1"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """One partner and its people; `key` is the bearer key of its machine `server1`."""
+
+    partner: Partner
+    host: str
+    key: str
+
+    @property
+    def schema(self) -> str:
+        return str(self.partner.schema_name)
+
+    def user(self, role: Role) -> User:
+        with schema_context(self.schema):
+            return User.objects.get(email=f"{role}@{self.schema}.example")
+
+    def collector(self) -> Collector:
+        with schema_context(self.schema):
+            return Collector.objects.get(machine_id=MACHINE)
+
+    def client(self, role: Role | None = None, **options: object) -> Client:
+        """A browser at this partner's host, signed in as the role."""
+        client = Client(headers={"host": self.host}, **options)
+        if role is not None:
+            with schema_context(self.schema):
+                client.force_login(self.user(role))
+        return client
+
+    def machine_client(self) -> Client:
+        """The agent of `server1`."""
+        return Client(headers={"host": self.host, "authorization": f"Bearer {self.key}"})
+
+
+def open_cast(name: str) -> Cast:
+    host = f"{name}.localhost"
+    partner = open_partner(Opening(name, host, f"admin@{name}.example", PASSWORD, title=name.capitalize()))
+    with schema_context(name):
+        for role in (Role.ANALYST, Role.VIEWER):
+            User.objects.create_user(f"{role}@{name}.example", PASSWORD, role=role)
+        _, key = registry.register(MACHINE, MACHINE, actor="test", ip=None)
+    return Cast(partner, host, str(key))

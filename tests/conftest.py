@@ -1,0 +1,51 @@
+"""Fixtures for everything but the agent's own tests, which need neither Django nor a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import caches
+from django.db import connection
+
+from core import embedded
+from tests.cast import Cast, open_cast
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """The embedded server for the run, unless DATABASE_URL names another."""
+    if settings.DATABASE_URL:
+        yield
+        return
+    with embedded.running(Path(settings.DATA_DIR)):
+        yield
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def casts(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> dict[str, Cast]:
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        return {name: open_cast(name) for name in ("alpha", "beta")}
+
+
+@pytest.fixture
+def alpha(casts: dict[str, Cast], db: None) -> Cast:
+    return casts["alpha"]
+
+
+@pytest.fixture
+def beta(casts: dict[str, Cast], db: None) -> Cast:
+    return casts["beta"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> Iterator[None]:
+    """No limit, host or tenant left over from the test before."""
+    for alias in settings.CACHES:
+        caches[alias].clear()
+    connection.set_schema_to_public()
+    yield
+    connection.set_schema_to_public()
