@@ -6,10 +6,11 @@ import json
 import logging
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from core.tenancy import current_schema
 
 logger = logging.getLogger("perfanalysis.audit")
 
@@ -34,7 +35,7 @@ def record(
         "timestamp": moment.isoformat(),
         "event": event,
         "user": user,
-        "tenant": connection.schema_name,
+        "tenant": current_schema(),
         "machine_id": machine_id,
         "records": records,
         "ip": ip,

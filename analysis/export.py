@@ -117,7 +117,8 @@ def _csv_column(name: str, dtype: str) -> str:
     if dtype == "real[]":
         return f"""array_to_string("{name}", ';') AS "{name}\""""
     if dtype == "text":  # core.batch.escape_text, in SQL
-        return f"""CASE WHEN ltrim("{name}", '''') ~ '^[=+@\\t\\r-]' THEN '''' || "{name}" ELSE "{name}" END AS "{name}\""""
+        formula = f"""ltrim("{name}", '''') ~ '^[=+@\\t\\r-]'"""
+        return f"""CASE WHEN {formula} THEN '''' || "{name}" ELSE "{name}" END AS "{name}\""""
     return f'"{name}"'
 
 

@@ -47,13 +47,9 @@ class Machine:
 def machines(now: datetime) -> list[Machine]:
     """Every machine, by name; three queries whatever their number."""
     newest, sparks = _newest(now), _sparks(now)
-    return [
-        Machine(
-            collector, collector.state(now), *newest.get(collector.pk, (None, {})),
-            sparks.get(collector.pk, [None] * _bucket_count()),
-        )
-        for collector in Collector.objects.filter(active=True)
-    ]  # fmt: skip
+    empty: list[float | None] = [None] * _bucket_count()
+    collectors = Collector.objects.filter(active=True)
+    return [Machine(c, c.state(now), *newest.get(c.pk, (None, {})), sparks.get(c.pk, empty)) for c in collectors]
 
 
 def _newest(now: datetime) -> dict[int, tuple[datetime, dict[str, float | None]]]:

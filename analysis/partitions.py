@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,6 +103,6 @@ def _create(partition: Partition) -> None:
     )
 
 
-def execute(sql: str, parameters: list[object] | None = None) -> None:
+def execute(sql: str, parameters: Sequence[int] | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

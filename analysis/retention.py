@@ -1,4 +1,4 @@
-"""Deleting what is older than the partner keeps: whole months by DROP, the rest of the boundary month in small steps."""
+"""Deleting what is older than the partner keeps: whole months by DROP, the rest in small steps."""
 
 from __future__ import annotations
 

@@ -38,6 +38,13 @@ class Enrolment:
 Caller = User | Machine | Enrolment | AnonymousUser
 
 
+def machine(request: Request) -> Machine:
+    """The caller of a view that only machines may call."""
+    if not isinstance(request.user, Machine):
+        raise ServiceError("AUTH_003", "Only a machine's key may do this.")
+    return request.user
+
+
 def has_role(caller: object, least: Role) -> bool:
     return isinstance(caller, User) and caller.has_role(least)
 

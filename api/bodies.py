@@ -66,7 +66,7 @@ def too_large() -> ServiceError:
 
 
 def _multipart(request: HttpRequest, length: int) -> dict[str, bytes]:
-    files: list[tuple[str, UploadedFile]] = [
+    files: list[tuple[str, UploadedFile[bytes]]] = [
         (name, file) for name, members in request.FILES.lists() for file in members if isinstance(file, UploadedFile)
     ]
     _check_arrived(request, length)
@@ -88,7 +88,7 @@ class _Budget:
     def __init__(self) -> None:
         self.left = settings.UPLOAD_MAX_BYTES
 
-    def unpack(self, source: IO[bytes] | UploadedFile | HttpRequest, zipped: bool | None = None) -> bytes:
+    def unpack(self, source: IO[bytes] | UploadedFile[bytes] | HttpRequest, zipped: bool | None = None) -> bytes:
         """The bytes of a source; gzip is known by its magic unless `zipped` says so."""
         first = source.read(CHUNK)
         if zipped is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -109,7 +110,7 @@ class RotateKey(View):
 class Status(View):
     """Liveness: no tenant, no database, no limit."""
 
-    authentication_classes = ()
+    authentication_classes: tuple[type[BaseAuthentication], ...] = ()
     permission_classes = (Anyone,)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:

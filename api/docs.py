@@ -20,6 +20,6 @@ class Docs(SpectacularSwaggerSplitView):
     url_self = "api-docs"
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         response["Content-Security-Policy"] = _POLICY
         return response

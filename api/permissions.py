@@ -52,5 +52,5 @@ class MayRotate(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if isinstance(request.user, Machine):
-            return request.user.collector.machine_id == view.kwargs["machine_id"]
+            return bool(request.user.collector.machine_id == view.kwargs["machine_id"])
         return has_role(request.user, Role.ADMIN)

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from analysis import retention, store
 from analysis.models import Batch
 from api import bodies
+from api.authentication import machine
 from api.permissions import IsMachine
 from api.schemas import ErrorBody, UploadForm, UploadResult
 from api.views import View
@@ -48,7 +49,7 @@ class Upload(View):
         },
     )
     def post(self, request: Request) -> Response:
-        collector = request.user.collector
+        collector = machine(request).collector
         limit(request._request, "uploads", str(collector.pk) + _tenant(request), settings.UPLOAD_RATE, fail_open=True)
         upload, skipped = _read(request._request, collector)
         stored = store.store(upload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -15,7 +16,7 @@ from core.limits import client_ip, limit
 class View(APIView):
     """Base of the API's views. The limit by address comes first, so that guessing keys is limited too."""
 
-    authentication_classes = (BearerAuthentication, SessionOfTenant)
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (BearerAuthentication, SessionOfTenant)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         limit(request._request, "requests", client_ip(request._request), settings.REQUEST_RATE, fail_open=True)

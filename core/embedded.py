@@ -199,7 +199,7 @@ def _become(cluster: Cluster, death_signal: signal.Signals | None = None) -> Cal
 
 
 def _is_ready(cluster: Cluster) -> bool:
-    command = [cluster.programs / "pg_isready", "-q", "-h", cluster.socket]
+    command = [str(cluster.programs / "pg_isready"), "-q", "-h", str(cluster.socket)]
     return subprocess.run(command, check=False).returncode == 0
 
 

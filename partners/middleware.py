@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.core.exceptions import DisallowedHost
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from core.errors import ServiceError, respond
+from core.tenancy import enter_tenant, leave_tenant
 from partners import hosts
 from partners.names import normal_host
 
@@ -29,7 +29,7 @@ class HostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        connection.set_schema_to_public()
+        leave_tenant()
         if request.path in HEALTH_PATHS:
             return self.get_response(request)
         try:
@@ -37,8 +37,7 @@ class HostMiddleware:
         except ServiceError as error:
             return respond(request, error)
         request.tenant = tenant  # type: ignore[attr-defined]  # TenantRequest from here on
-        # Without `public` in the search path a missing table fails closed (trap 24).
-        connection.set_tenant(tenant, include_public=False)
+        enter_tenant(tenant)
         return self.get_response(request)
 
 

@@ -7,7 +7,8 @@ import re
 from django.core.exceptions import ValidationError
 
 RESERVED = frozenset(
-    ["public", "information_schema", "postgres", "template0", "template1", "default", "test", "www", "api", "admin", "static", "media", "mail", "root", "system", "none", "null", "true", "false"]
+    {"public", "information_schema", "postgres", "template0", "template1", "default", "test", "www", "api", "admin"}
+    | {"static", "media", "mail", "root", "system", "none", "null", "true", "false"}
 )
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{1,47}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -40,9 +40,9 @@ class Cast:
         with schema_context(self.schema):
             return Collector.objects.get(machine_id=MACHINE)
 
-    def client(self, role: Role | None = None, **options: object) -> Client:
+    def client(self, role: Role | None = None, *, enforce_csrf_checks: bool = False) -> Client:
         """A browser at this partner's host, signed in as the role."""
-        client = Client(headers={"host": self.host}, **options)
+        client = Client(enforce_csrf_checks=enforce_csrf_checks, headers={"host": self.host})
         if role is not None:
             with schema_context(self.schema):
                 client.force_login(self.user(role))

@@ -11,6 +11,7 @@ from django.core.cache import caches
 from django.db import connection
 
 from core import embedded
+from core.tenancy import leave_tenant
 from tests.cast import Cast, open_cast
 
 
@@ -46,6 +47,6 @@ def _fresh_state() -> Iterator[None]:
     """No limit, host or tenant left over from the test before."""
     for alias in settings.CACHES:
         caches[alias].clear()
-    connection.set_schema_to_public()
+    leave_tenant()
     yield
-    connection.set_schema_to_public()
+    leave_tenant()
