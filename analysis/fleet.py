@@ -48,8 +48,12 @@ def machines(now: datetime) -> list[Machine]:
     """Every machine, by name; three queries whatever their number."""
     newest, sparks = _newest(now), _sparks(now)
     empty: list[float | None] = [None] * _bucket_count()
-    collectors = Collector.objects.filter(active=True)
-    return [Machine(c, c.state(now), *newest.get(c.pk, (None, {})), sparks.get(c.pk, empty)) for c in collectors]
+    found = []
+    for collector in Collector.objects.filter(active=True):
+        sampled_at, values = newest.get(collector.pk, (None, {}))
+        spark = sparks.get(collector.pk, empty)
+        found.append(Machine(collector, collector.state(now), sampled_at, values, spark))
+    return found
 
 
 def _newest(now: datetime) -> dict[int, tuple[datetime, dict[str, float | None]]]:
