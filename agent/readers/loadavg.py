@@ -1,0 +1,29 @@
+"""/proc/loadavg: load averages over 1, 5 and 15 minutes (Linux Documentation/filesystems/proc.rst)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.readers.files import ParseError, read_text
+
+
+@dataclass(frozen=True)
+class Loadavg:
+    one: float
+    five: float
+    fifteen: float
+
+
+def read(proc_root: str) -> Loadavg:
+    return parse(read_text(f"{proc_root}/loadavg"))
+
+
+def parse(text: str) -> Loadavg:
+    words = text.split()[:3]
+    try:
+        one, five, fifteen = map(float, words)
+    except ValueError:
+        raise ParseError(f"/proc/loadavg is not three numbers: {text[:80]!r}") from None
+    if not 0 <= min(one, five, fifteen) <= max(one, five, fifteen) < float("inf"):
+        raise ParseError(f"/proc/loadavg is not three loads: {text[:80]!r}")
+    return Loadavg(one, five, fifteen)

@@ -1,0 +1,71 @@
+"""/proc/stat: CPU time, context switches, tasks running and blocked (Linux Documentation/filesystems/proc.rst, 1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.readers.files import ParseError, read_text
+
+_CORE_FIELDS = 4
+"""user, nice, system, idle: all that Linux 2.4 had; each later field is 0 where it is missing."""
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """Ticks since boot. guest and guest_nice are left out: the kernel counts them in user and nice already."""
+
+    user: int
+    nice: int
+    system: int
+    idle: int
+    iowait: int = 0
+    irq: int = 0
+    softirq: int = 0
+    steal: int = 0
+
+
+@dataclass(frozen=True)
+class Stat:
+    cpu: CpuTimes
+    cores: dict[int, CpuTimes]
+    context_switches: int | None = None
+    procs_running: int | None = None
+    procs_blocked: int | None = None
+
+
+def read(proc_root: str) -> Stat:
+    return parse(read_text(f"{proc_root}/stat"))
+
+
+def parse(text: str) -> Stat:
+    cpu: CpuTimes | None = None
+    cores: dict[int, CpuTimes] = {}
+    counts: dict[str, int] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(" ")
+        if name == "cpu":
+            cpu = _times(line, rest.split())
+        elif name.startswith("cpu") and name[3:].isdigit():
+            cores[int(name[3:])] = _times(line, rest.split())
+        elif name in ("ctxt", "procs_running", "procs_blocked"):
+            counts[name] = _count(line, rest)
+    if cpu is None:
+        raise ParseError("/proc/stat has no line cpu")
+    return Stat(cpu, cores, counts.get("ctxt"), counts.get("procs_running"), counts.get("procs_blocked"))
+
+
+def _times(line: str, fields: Sequence[str]) -> CpuTimes:
+    if len(fields) < _CORE_FIELDS:
+        raise ParseError(f"/proc/stat has a short line: {line[:80]!r}")
+    try:
+        return CpuTimes(*map(int, fields[:8]))
+    except ValueError:
+        raise ParseError(f"/proc/stat has a line that is not numbers: {line[:80]!r}") from None
+
+
+def _count(line: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ParseError(f"/proc/stat has a line that is no number: {line[:80]!r}") from None

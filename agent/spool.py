@@ -1,0 +1,228 @@
+"""The spool: a folder of batches that are not yet acknowledged, oldest first, bounded by size and age.
+
+queue/<number>-<batch id>.journal                    the batch that is being filled
+queue/<number>-<batch id>-<samples>-<rows>.batch     sealed: never changed again, only sent and removed
+quarantine/                                          what the portal refused, and what is no batch of ours
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent import durable
+from agent.journal import Batch, CorruptError, Journal, Lines, decode_batch, encode_batch, new_batch_id
+
+_LOG = logging.getLogger("perfagent.spool")
+_JOURNAL = re.compile(r"(\d{10})-([0-9a-f]{32})\.journal")
+_BATCH = re.compile(r"(\d{10})-([0-9a-f]{32})-(\d+)-(\d+)\.batch")
+MAX_JOURNAL_BYTES = 1 << 20
+QUARANTINE_BYTES = 64 << 20
+
+
+class SpoolError(Exception):
+    """The spool cannot be used at all; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed batch by its file's name."""
+
+    number: int
+    batch_id: str
+    samples: int
+    rows: int
+    path: str
+
+
+class Spool:
+    """One agent's own. `counters` counts what was lost or set aside, in samples; the caller reports and clears them."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.queue = f"{root}/queue"
+        self.quarantine_folder = f"{root}/quarantine"
+        self.counters: Counter[str] = Counter()
+        self._journal: Journal | None = None
+        self._lock = -1
+
+    def open(self) -> None:
+        """Locks the folder and sets right what a crash left; SpoolError when another agent has it."""
+        try:
+            for folder in (self.root, self.queue, self.quarantine_folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+            self._lock = os.open(f"{self.root}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SpoolError(f"The spool {self.root} is in use by another agent; stop that one first.") from None
+        except OSError as error:
+            raise SpoolError(f"The spool {self.root} cannot be used: {error.strerror}.") from None
+        self._recover()
+
+    def release_lock(self) -> None:
+        """In a child: the lock belongs to the process that opened the spool."""
+        os.close(self._lock)
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self.release_lock()
+
+    def _recover(self) -> None:
+        for name in sorted(os.listdir(self.queue)):
+            path = f"{self.queue}/{name}"
+            try:
+                self._recover_file(name, path)
+            except (CorruptError, OSError) as error:
+                self.set_aside(path, str(error))
+
+    def _recover_file(self, name: str, path: str) -> None:
+        if name.endswith(durable.TEMPORARY):
+            durable.remove(path)
+        elif _JOURNAL.fullmatch(name):
+            self._recover_journal(path)
+        elif not _BATCH.fullmatch(name):
+            raise CorruptError("the name is not one of this spool")
+
+    def _recover_journal(self, path: str) -> None:
+        data = _read(path)
+        try:
+            batch, good = decode_batch(data)
+        except CorruptError:
+            if b"\n" in data:
+                raise
+            return durable.remove(path)
+        if not batch.records:
+            return durable.remove(path)
+        if good != len(data):
+            _truncate(path, good)
+        return self._seal(path, len(batch.records), batch.rows)
+
+    def append(self, lines: Lines) -> None:
+        """One sample, durable on return; OSError when it is not in the spool."""
+        if self._journal is not None and self._journal.size > MAX_JOURNAL_BYTES:
+            self.seal()
+        if self._journal is None:
+            batch_id = new_batch_id()
+            self._journal = Journal(f"{self.queue}/{self._next_number():010d}-{batch_id}.journal", batch_id)
+        self._journal.append(lines)
+
+    def _next_number(self) -> int:
+        return max((sealed.number for sealed in self.batches()), default=0) + 1
+
+    def seal(self) -> None:
+        """Ends the open batch; from here on its content never changes."""
+        journal = self._journal
+        if journal is None or not journal.samples:
+            return
+        journal.discard_tail()
+        self._seal(journal.path, journal.samples, journal.rows)
+        journal.close()
+        self._journal = None
+
+    def _seal(self, path: str, samples: int, rows: int) -> None:
+        stem = path[: -len(".journal")]
+        durable.rename(path, f"{stem}-{samples}-{rows}.batch")
+
+    def batches(self) -> list[Sealed]:
+        """Sealed batches, oldest first."""
+        return sorted(self._sealed(), key=lambda sealed: (sealed.number, sealed.batch_id))
+
+    def _sealed(self) -> Iterator[Sealed]:
+        for name in os.listdir(self.queue):
+            match = _BATCH.fullmatch(name)
+            if match:
+                number, batch_id, samples, rows = match.groups()
+                yield Sealed(int(number), batch_id, int(samples), int(rows), f"{self.queue}/{name}")
+
+    def load(self, sealed: Sealed) -> Batch:
+        """CorruptError when the file does not hold what its name promises."""
+        data = _read(sealed.path)
+        batch, good = decode_batch(data)
+        promised = (sealed.batch_id, sealed.samples, sealed.rows)
+        if good != len(data) or (batch.batch_id, len(batch.records), batch.rows) != promised:
+            raise CorruptError("the file does not hold what its name promises")
+        return batch
+
+    def acknowledge(self, sealed: Sealed) -> None:
+        durable.remove(sealed.path)
+
+    def split(self, sealed: Sealed, batch: Batch) -> None:
+        """Two halves in place of a batch that is too large. Their ids follow from its id, so a repeat is the same."""
+        middle = len(batch.records) // 2
+        for half, records in (("a", batch.records[:middle]), ("b", batch.records[middle:])):
+            batch_id = uuid.uuid5(uuid.UUID(batch.batch_id), half).hex
+            part = Batch(batch_id, batch.headers, records)
+            name = f"{sealed.number:010d}-{batch_id}-{len(records)}-{part.rows}.batch"
+            durable.write_file(f"{self.queue}/{name}", encode_batch(part))
+        durable.remove(sealed.path)
+
+    def set_aside(self, path: str, reason: str) -> None:
+        """Into quarantine, for a person to look at; never raises, the service must go on."""
+        name = os.path.basename(path)
+        match = _BATCH.fullmatch(name)
+        try:
+            durable.rename(path, f"{self.quarantine_folder}/{int(time.time())}-{name}")
+            durable.sync_folder(self.queue)
+        except OSError as error:
+            _LOG.error("The file %s cannot be set aside: %s", name, error)
+            return
+        self.counters["quarantined_files"] += 1
+        self.counters["quarantined_samples"] += int(match.group(3)) if match else 0
+        _LOG.error("The file %s was set aside in quarantine: %s", name, reason)
+
+    def enforce_bounds(self, max_bytes: int, max_age_seconds: float) -> None:
+        """Drops the oldest batches past the limits, and says so."""
+        batches = self.batches()
+        infos = [(sealed, os.stat(sealed.path)) for sealed in batches]
+        size = sum(info.st_size for _, info in infos)
+        oldest_allowed = time.time() - max_age_seconds
+        for sealed, info in infos:
+            if size <= max_bytes and info.st_mtime >= oldest_allowed:
+                continue
+            size -= info.st_size
+            self._drop(sealed, "its age" if info.st_mtime < oldest_allowed else "the spool's size")
+        self._bound_quarantine()
+
+    def _drop(self, sealed: Sealed, limit: str) -> None:
+        durable.remove(sealed.path)
+        self.counters["dropped_batches"] += 1
+        self.counters["dropped_samples"] += sealed.samples
+        _LOG.error("Dropped batch %s with %d samples: the limit on %s.", sealed.batch_id, sealed.samples, limit)
+
+    def _bound_quarantine(self) -> None:
+        names = sorted(os.listdir(self.quarantine_folder), reverse=True)
+        room = QUARANTINE_BYTES
+        for name in names:
+            path = f"{self.quarantine_folder}/{name}"
+            room -= os.lstat(path).st_size
+            if room < 0 and os.path.isfile(path):
+                durable.remove(path)
+                _LOG.error("Removed %s from a full quarantine.", name)
+
+    def usage(self) -> tuple[int, int]:
+        """Batches that wait, and their bytes."""
+        batches = self.batches()
+        return len(batches), sum(os.stat(sealed.path).st_size for sealed in batches)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _truncate(path: str, length: int) -> None:
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.ftruncate(handle, length)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
