@@ -1,0 +1,95 @@
+"""A report as data: what it says, apart from how HTML and PDF show it. All text is plain text, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["critical", "warning", "note", "good", "unknown"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note", "good", "unknown")
+"""Worst first, as findings and verdicts are ordered; `unknown` is what could not be judged."""
+WORDS: Mapping[Severity, str] = {
+    "critical": "Critical",
+    "warning": "Warning",
+    "note": "Note",
+    "good": "Healthy",
+    "unknown": "Not measured",
+}
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the summary: how an area stands, and the numbers that say so."""
+
+    severity: Severity
+    area: str
+    machine: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that fired. `evidence` names metric, window, threshold and number of samples."""
+
+    severity: Severity
+    area: str
+    machine: str
+    title: str
+    evidence: tuple[str, ...]
+    confidence: str
+    advice: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart: a complete Vega-Lite specification, with its data. `alt` says what it shows, from the data."""
+
+    title: str
+    caption: str
+    alt: str
+    spec: Mapping[str, Any]
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, a row a list as long as the header; `numeric` columns are set flush right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...] = ()
+
+
+Block = Paragraph | Verdict | Finding | Figure | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """`level` 1 is a chapter, 2 a part of one. `name` is unique and safe as an anchor."""
+
+    name: str
+    title: str
+    level: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """`facts` are the first page's lines: period, time zone, coverage, gaps. `dated` is when the data ends (ms)."""
+
+    title: str
+    subtitle: str
+    dated: int
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+
+    def blocks(self) -> Sequence[Block]:
+        return [block for section in self.sections for block in section.blocks]

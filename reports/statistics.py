@@ -1,0 +1,230 @@
+"""Pure arithmetic on samples: numpy arrays in, frozen results out. NaN is a value that was not measured.
+
+Times are milliseconds since the epoch (int64, ascending). Percentiles come from samples, never from means.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+GAP_INTERVALS = 2
+MINIMUM_TREND_DAYS = 3
+MINIMUM_INTERVAL_DAYS = 5
+"""With four points no ranking is rare enough for 95 % (2 ÷ 4! = 8 %)."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of the measured values only; `at` is when the maximum was first reached (ms)."""
+
+    count: int
+    mean: float
+    median: float
+    p95: float
+    p99: float
+    maximum: float
+    at: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Two consecutive samples further apart than two intervals (ms)."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Samples seen and expected between `start` and `end` at the median interval (ms)."""
+
+    seen: int
+    expected: int
+    interval: int
+    start: int
+    end: int
+    gaps: tuple[Gap, ...]
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.seen / self.expected)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Slope a day over `days` daily means; `low` to `high` is its 95 % interval, or None under five days."""
+
+    per_day: float
+    days: int
+    low: float | None
+    high: float | None
+
+    @property
+    def is_certain(self) -> bool:
+        """The interval exists and leaves out zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Mean, minimum and maximum of equal spans of time; NaN where a span has no sample."""
+
+    times: Times
+    mean: Values
+    minimum: Values
+    maximum: Values
+
+
+@dataclass(frozen=True)
+class Excess:
+    """How often values lay at or beyond a threshold, and the longest unbroken run of such samples."""
+
+    count: int
+    samples: int
+    longest: int
+
+    @property
+    def share(self) -> float:
+        return self.count / self.samples if self.samples else 0.0
+
+
+def summarise(times: Times, values: Values) -> Summary | None:
+    """The statistics of a metric, or None when nothing was measured."""
+    measured = ~np.isnan(values)
+    if not measured.any():
+        return None
+    kept = values[measured]
+    median, p95, p99 = (float(value) for value in np.percentile(kept, (50, 95, 99)))
+    top = int(np.argmax(kept))
+    return Summary(kept.size, float(kept.mean()), median, p95, p99, float(kept[top]), int(times[measured][top]))
+
+
+def sampling_interval(times: Times) -> int:
+    """Median distance between samples in ms; 0 for fewer than two."""
+    return int(np.median(np.diff(times))) if times.size > 1 else 0
+
+
+def cover(times: Times) -> Coverage:
+    """What was seen of what the median interval promises between the first and the last sample."""
+    interval = sampling_interval(times)
+    start, end = int(times[0]), int(times[-1])
+    expected = round((end - start) / interval) + 1 if interval else int(times.size)
+    return Coverage(int(times.size), max(expected, 1), interval, start, end, find_gaps(times, interval))
+
+
+def find_gaps(times: Times, interval: int) -> tuple[Gap, ...]:
+    steps = np.diff(times)
+    starts = np.flatnonzero(steps > GAP_INTERVALS * interval)
+    return tuple(Gap(int(times[at]), int(times[at + 1])) for at in starts)
+
+
+def downsample(times: Times, values: Values, interval: int, points: int = 480) -> Buckets:
+    """At most about `points` rows; every gap of more than two intervals, or an empty span, becomes a NaN row."""
+    if times.size <= points:
+        return _with_breaks(times, values, interval)
+    start = int(times[0])
+    width = math.ceil((int(times[-1]) - start + 1) / points)
+    place = (times - start) // width
+    count = int(place[-1]) + 1
+    measured = ~np.isnan(values)
+    where, kept = place[measured], values[measured]
+    number = np.bincount(where, minlength=count)
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, where, kept)
+    np.maximum.at(high, where, kept)
+    empty = number == 0
+    total = np.bincount(where, weights=kept, minlength=count)
+    mean = np.where(empty, np.nan, total / np.maximum(number, 1))
+    middle = start + np.arange(count, dtype=np.int64) * width + width // 2
+    return Buckets(middle, mean, np.where(empty, np.nan, low), np.where(empty, np.nan, high))
+
+
+def _with_breaks(times: Times, values: Values, interval: int) -> Buckets:
+    """The samples themselves, with a NaN row inside each gap."""
+    after = np.flatnonzero(np.diff(times) > GAP_INTERVALS * interval) + 1
+    broken = np.insert(values, after, np.nan)
+    return Buckets(np.insert(times, after, times[after - 1] + 1), broken, broken, broken)
+
+
+def exceed(values: Values, threshold: float, *, below: bool = False) -> Excess:
+    """Samples at or above the threshold (or at or below it); unmeasured samples neither count nor break a run."""
+    kept = values[~np.isnan(values)]
+    hits = kept <= threshold if below else kept >= threshold
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], hits.astype(np.int8), [0]))))
+    runs = edges[1::2] - edges[::2]
+    return Excess(int(hits.sum()), int(kept.size), int(runs.max()) if runs.size else 0)
+
+
+def daily_means(times: Times, values: Values) -> tuple[NDArray[np.int64], Values]:
+    """Number and mean of each 24-hour block from the first sample that is at least half covered.
+
+    Blocks, not calendar days: each holds one whole daily cycle, so that a half day at the edge bends no trend.
+    """
+    measured = ~np.isnan(values)
+    if not measured.any():
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    block = (times[measured] - times[0]) // DAY
+    number = np.bincount(block)
+    total = np.bincount(block, weights=values[measured])
+    expected = DAY / max(sampling_interval(times), 1)
+    full = np.flatnonzero(number >= expected / 2)
+    return full.astype(np.int64), total[full] / number[full]
+
+
+def fit_trend(times: Times, values: Values) -> Trend | None:
+    """Theil–Sen slope of the daily means with Sen's interval (Sen 1968, JASA 63); None under three days."""
+    days, means = daily_means(times, values)
+    count = int(days.size)
+    if count < MINIMUM_TREND_DAYS:
+        return None
+    first, second = np.triu_indices(count, 1)
+    slopes = np.sort((means[second] - means[first]) / (days[second] - days[first]))
+    low, high = _sen_interval(slopes, count) if count >= MINIMUM_INTERVAL_DAYS else (None, None)
+    return Trend(float(np.median(slopes)), count, low, high)
+
+
+def _sen_interval(slopes: Values, count: int) -> tuple[float, float]:
+    """Ranks of the sorted pair slopes that hold the true slope 95 % of the time, from Kendall's variance."""
+    reach = 1.96 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    lower = max(0, math.floor((slopes.size - reach) / 2) - 1)
+    upper = min(slopes.size - 1, math.ceil((slopes.size + reach) / 2))
+    return float(slopes[lower]), float(slopes[upper])
+
+
+def day_hour_means(local: Times, values: Values) -> dict[tuple[int, int], float]:
+    """Mean of each (day number since the epoch, hour of day) of wall-clock times; a cell without samples is absent."""
+    measured = ~np.isnan(values)
+    cells, place = np.unique(local[measured] // HOUR, return_inverse=True)
+    means = np.bincount(place, weights=values[measured]) / np.maximum(np.bincount(place), 1)
+    return {(int(cell) // 24, int(cell) % 24): float(mean) for cell, mean in zip(cells, means, strict=True)}
+
+
+def histogram(values: Values, bins: int = 24) -> list[tuple[float, float, float]]:
+    """Lower bound, upper bound and share in percent of each of equal bins from zero to the maximum."""
+    kept = values[~np.isnan(values)]
+    top = float(kept.max()) if kept.size and kept.max() > 0 else 1.0
+    counts, edges = np.histogram(kept, bins=bins, range=(min(0.0, float(kept.min())) if kept.size else 0.0, top))
+    shares = counts * 100 / max(kept.size, 1)
+    return [(float(a), float(b), float(share)) for a, b, share in zip(edges[:-1], edges[1:], shares, strict=True)]
+
+
+def cumulate(values: Values, points: int = 100) -> list[tuple[float, float]]:
+    """The empirical distribution at evenly spaced shares: (value, percent of samples at or below it)."""
+    kept = values[~np.isnan(values)]
+    if not kept.size:
+        return []
+    shares = np.linspace(0, 100, points + 1)
+    return [(float(v), float(s)) for v, s in zip(np.percentile(kept, shares), shares, strict=True)]
