@@ -31,7 +31,8 @@ class Judgement:
     retry_after: float | None = None
 
 
-def judge(answer: Answer, batch_id: str, rows: int) -> Judgement:
+def judge(answer: Answer, batch_id: str, rows: int | None) -> Judgement:
+    """rows: how many the answer must name; None when the sender does not know."""
     content = _json(answer.body)
     if 200 <= answer.status < 300:
         return _judge_success(answer, content, batch_id, rows)
@@ -46,11 +47,11 @@ def judge(answer: Answer, batch_id: str, rows: int) -> Judgement:
     return Judgement(Verdict.KEPT, reason, code[:40], _retry_after(answer))
 
 
-def _judge_success(answer: Answer, content: Any, batch_id: str, rows: int) -> Judgement:
-    echoed = (content.get("batch_id"), content.get("records_processed"))
-    if content.get("status") in ("success", "accepted") and echoed == (batch_id, rows):
+def _judge_success(answer: Answer, content: Any, batch_id: str, rows: int | None) -> Judgement:
+    same_rows = rows is None or content.get("records_processed") == rows
+    if content.get("status") in ("success", "accepted") and content.get("batch_id") == batch_id and same_rows:
         return Judgement(Verdict.STORED)
-    return Judgement(Verdict.KEPT, f"HTTP {answer.status} that does not name this batch and its {rows} rows")
+    return Judgement(Verdict.KEPT, f"HTTP {answer.status} that does not name this batch and its rows")
 
 
 def _json(body: bytes) -> Any:

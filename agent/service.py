@@ -76,7 +76,10 @@ class Service:
     def _prime(self) -> None:
         """A first reading, so that the first sample has rates already."""
         self._previous = self._take()
-        self._sleep(time.monotonic() + PRIMING_SECONDS)
+        self._uploader.schedule(PRIMING_SECONDS)
+        primed = time.monotonic() + PRIMING_SECONDS
+        while time.monotonic() < primed and not self._stopping:
+            self._sleep(primed)
 
     def _take(self) -> reading.Reading:
         return reading.take(reading.Roots(self._config.proc_root, self._config.sys_root), clocks.now)

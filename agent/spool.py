@@ -55,16 +55,13 @@ class Spool:
 
     def open(self) -> None:
         """Locks the folder and sets right what a crash left; SpoolError when another agent has it."""
+        self._lock = lock_folder(self.root)
         try:
-            for folder in (self.root, self.queue, self.quarantine_folder):
+            for folder in (self.queue, self.quarantine_folder):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
-            self._lock = os.open(f"{self.root}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SpoolError(f"The spool {self.root} is in use by another agent; stop that one first.") from None
+            self._recover()
         except OSError as error:
             raise SpoolError(f"The spool {self.root} cannot be used: {error.strerror}.") from None
-        self._recover()
 
     def release_lock(self) -> None:
         """In a child: the lock belongs to the process that opened the spool."""
@@ -212,6 +209,20 @@ class Spool:
         """Batches that wait, and their bytes."""
         batches = self.batches()
         return len(batches), sum(os.stat(sealed.path).st_size for sealed in batches)
+
+
+def lock_folder(root: str) -> int:
+    """Makes the folder and locks it until the handle is closed; SpoolError when another process has it."""
+    try:
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        handle = os.open(f"{root}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise SpoolError(f"The spool {root} is in use by another agent; stop that one first.") from None
+    except OSError as error:
+        raise SpoolError(f"The spool {root} cannot be used: {error.strerror}.") from None
+    return handle
 
 
 def _read(path: str) -> bytes:
