@@ -44,9 +44,10 @@ def read(request: HttpRequest) -> dict[str, bytes]:
 def _content_length(request: HttpRequest) -> int:
     """The declared length. A chunked body arrives empty under WSGI (trap 12), so one without a length is refused."""
     text = request.META.get("CONTENT_LENGTH") or ""
-    if not text.isdigit():
+    chunked = "HTTP_TRANSFER_ENCODING" in request.META
+    if chunked or (text and not text.isdigit()):
         raise ServiceError("UPLOAD_008", "Send the upload with a Content-Length, not chunked.")
-    length = int(text)
+    length = int(text or "0")
     if length == 0:
         raise ServiceError("UPLOAD_001", "The upload is empty.")
     if length > settings.UPLOAD_MAX_BYTES:

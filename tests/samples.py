@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ def csv(start: datetime, values: Sequence[float], metric: str = "cpu_user", step
 
 def upload(
     cast: Cast,
-    columns: dict[str, list[Any]],
+    columns: Mapping[str, list[Any]],
     *,
     dataset: str = "system",
     batch_id: str | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -90,7 +91,7 @@ def test_a_missing_value_is_null_and_not_zero(alpha: Cast) -> None:
 
 def test_devices_come_apart(alpha: Cast) -> None:
     start = samples.recent(1)
-    columns = {"timestamp": [start, start], "device": ["sda", "sdb"], "util": [1.0, 2.0]}
+    columns: dict[str, list[Any]] = {"timestamp": [start, start], "device": ["sda", "sdb"], "util": [1.0, 2.0]}
     samples.upload(alpha, columns, dataset="disks")
     found = read(alpha, start, start + timedelta(minutes=1), dataset="disks")
     assert [(c.instance, c.mean["util"]) for c in found.columns] == [("sda", [1.0]), ("sdb", [2.0])]
@@ -114,7 +115,7 @@ def test_a_machine_that_fell_silent_ends_in_a_gap(alpha: Cast) -> None:
 def test_fleet_has_the_newest_sample_and_a_sparkline_with_fixed_queries(alpha: Cast) -> None:
     now = datetime.now(UTC)
     start = now.replace(second=0, microsecond=0) - timedelta(minutes=5)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "timestamp": samples.minutes(start, 5),
         "cpu_idle": [90.0, 90.0, 90.0, 90.0, 60.0],
         "mem_used_mb": [512.0] * 5,

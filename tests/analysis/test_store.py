@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,7 +19,7 @@ from tests import samples
 from tests.cast import Cast
 
 
-def values(cast: Cast, metric: str) -> list[float | None]:
+def values(cast: Cast, metric: str) -> list[Any]:
     with schema_context(cast.schema), connection.cursor() as cursor:
         cursor.execute(f'SELECT "{metric}" FROM analysis_data ORDER BY "timestamp"')
         return [row[0] for row in cursor.fetchall()]
@@ -35,7 +36,7 @@ def test_a_batch_is_stored_with_ledger_last_seen_and_audit(alpha: Cast) -> None:
 
 
 def test_the_same_batch_again_is_answered_from_the_ledger(alpha: Cast) -> None:
-    columns = {"timestamp": samples.minutes(samples.recent(), 2), "cpu_user": [1.0, 2.0]}
+    columns: dict[str, list[Any]] = {"timestamp": samples.minutes(samples.recent(), 2), "cpu_user": [1.0, 2.0]}
     first = samples.upload(alpha, columns)
     again = samples.upload(alpha, columns)
     assert again.repeated

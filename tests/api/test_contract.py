@@ -1,0 +1,237 @@
+"""Every endpoint: who may call it, and the one error body from all of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import URLPattern
+from django_tenants.utils import schema_context
+
+from accounts.models import Role
+from api.urls import urlpatterns
+from collectors import registry
+from core.errors import CODES
+from tests import samples
+from tests.cast import MACHINE, Cast
+
+RANGE = "start_date=2026-01-01&end_date=2026-01-05"
+SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
+PEOPLE = ("viewer", "analyst", "admin")
+EVERYBODY = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method of one endpoint; `allowed` callers get `status`, the others 401 or 403."""
+
+    name: str
+    method: str
+    path: str
+    allowed: frozenset[str]
+    status: int
+    body: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+    def send(self, client: Client) -> Any:
+        path = f"/api/{self.path}"
+        if self.body == "csv":
+            part = SimpleUploadedFile("a.csv", samples.csv(samples.recent(), [1.0]))
+            return client.post(path, {"file": part})
+        data = self.body or ""
+        return client.generic(self.method, path, data, content_type="application/json")
+
+
+def people(*roles: str) -> frozenset[str]:
+    return frozenset(roles)
+
+
+CALLS = (
+    Call("upload", "POST", "v1/performance/upload", people("machine"), 201, "csv"),
+    Call("upload-alias", "POST", "v1/upload", people("machine"), 201, "csv"),
+    Call("export", "GET", f"v1/performance/export?{RANGE}", people("analyst", "admin"), 200),
+    Call("series", "GET", f"v1/performance/series?{SERIES}", people(*PEOPLE), 200),
+    Call("collectors", "GET", "v1/collectors", people(*PEOPLE), 200),
+    Call("register", "POST", "v1/collectors/register", people("admin", "enrolment"), 201, '{"machine_id": "new"}'),
+    Call("collector", "GET", f"v1/collectors/{MACHINE}", people(*PEOPLE), 200),
+    Call("collector", "PATCH", f"v1/collectors/{MACHINE}", people("admin"), 200, '{"tags": ["web"]}'),
+    Call("collector", "DELETE", f"v1/collectors/{MACHINE}", people("admin"), 200),
+    Call("rotate-key", "POST", f"v1/collectors/{MACHINE}/rotate-key", people("admin", "machine"), 200),
+    Call("status", "GET", "v1/status", EVERYBODY, 200),
+    Call("schema", "GET", "v1/schema", EVERYBODY, 200),
+    Call("api-docs", "GET", "docs", EVERYBODY, 200),
+)
+
+
+def client_for(cast: Cast, caller: str) -> Client:
+    if caller == "nobody":
+        return cast.client()
+    if caller == "machine":
+        return cast.machine_client()
+    if caller == "enrolment":
+        with schema_context(cast.schema):
+            token = registry.make_enrolment_token(actor="test")
+        return Client(headers={"host": cast.host, "authorization": f"Bearer {token}"})
+    return cast.client(Role(caller))
+
+
+def assert_error_body(answer: Any, status: int | None = None) -> str:
+    body = json.loads(answer.content)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert set(body) <= {"status", "error", "code", "details"}
+    assert body["status"] == "error"
+    assert len(body["error"]) > 10
+    assert CODES[body["code"]].status == answer.status_code
+    if status is not None:
+        assert answer.status_code == status
+    return str(body["code"])
+
+
+MATRIX = [(call, caller) for call in CALLS for caller in sorted(EVERYBODY)]
+
+
+def test_every_address_is_in_the_matrix() -> None:
+    named = {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name}
+    assert named == {call.name for call in CALLS}
+
+
+@pytest.mark.parametrize(("call", "caller"), MATRIX, ids=str)
+def test_only_those_allowed_get_through(alpha: Cast, call: Call, caller: str) -> None:
+    answer = call.send(client_for(alpha, caller))
+    if caller in call.allowed:
+        assert answer.status_code == call.status, answer.content
+    elif caller == "nobody":
+        assert assert_error_body(answer, 401) == "AUTH_002"
+    else:
+        assert assert_error_body(answer, 403) == "AUTH_003"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.allowed != EVERYBODY], ids=str)
+@pytest.mark.parametrize("caller", ["admin", "machine", "enrolment"])
+def test_another_tenants_credentials_are_worth_nothing(alpha: Cast, beta: Cast, call: Call, caller: str) -> None:
+    """The Admin, the machine and the token of Beta at Alpha's host."""
+    client = client_for(beta, caller)
+    client.defaults["HTTP_HOST"] = alpha.host
+    answer = call.send(client)
+    if caller == "enrolment" and call.name != "register":
+        assert assert_error_body(answer, 403) == "AUTH_003"  # a token is only looked up where it may be used
+    else:
+        assert_error_body(answer, 401)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_a_method_that_is_not_there_answers_405(alpha: Cast, call: Call) -> None:
+    answer = client_for(alpha, "admin").generic("PUT", f"/api/{call.path}")
+    assert assert_error_body(answer) in ("REQUEST_002", "AUTH_003")
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/v1", "/api/v2/status", "/api/v1/performance/upload/", "/api/v1/x"])
+def test_an_unknown_address_answers_with_the_error_body(alpha: Cast, path: str) -> None:
+    assert assert_error_body(alpha.client().get(path), 404) == "REQUEST_001"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.name != "status"], ids=str)
+def test_an_unknown_host_answers_with_the_error_body(alpha: Cast, call: Call) -> None:
+    answer = call.send(Client(headers={"host": "nobody.localhost"}))
+    assert assert_error_body(answer, 404) == "TENANT_001"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.name != "status"], ids=str)
+def test_a_suspended_partner_is_refused_everywhere(alpha: Cast, call: Call) -> None:
+    alpha.partner.active = False
+    alpha.partner.save()
+    try:
+        assert assert_error_body(call.send(client_for(alpha, "admin")), 403) == "TENANT_002"
+    finally:
+        alpha.partner.active = True
+
+
+def test_an_unsafe_method_with_a_session_needs_the_csrf_token(alpha: Cast) -> None:
+    client = alpha.client(Role.ADMIN, enforce_csrf_checks=True)
+    answer = client.post("/api/v1/collectors/register", {"machine_id": "new"}, content_type="application/json")
+    assert assert_error_body(answer, 403) == "AUTH_005"
+
+
+def test_a_role_change_applies_to_the_next_request(alpha: Cast) -> None:
+    """Trap 42."""
+    client = alpha.client(Role.ANALYST)
+    path = f"/api/v1/performance/export?{RANGE}"
+    assert client.get(path).status_code == 200
+    with schema_context("alpha"):
+        user = alpha.user(Role.ANALYST)
+        user.role = Role.VIEWER
+        user.save()
+    assert assert_error_body(client.get(path), 403) == "AUTH_003"
+
+
+def test_a_deactivated_user_is_signed_out_at_once(alpha: Cast) -> None:
+    client = alpha.client(Role.ADMIN)
+    with schema_context("alpha"):
+        user = alpha.user(Role.ADMIN)
+        user.is_active = False
+        user.save()
+    assert assert_error_body(client.get("/api/v1/collectors"), 401) == "AUTH_002"
+
+
+def test_the_format_parameter_belongs_to_the_export_and_not_to_the_framework(alpha: Cast) -> None:
+    """Trap 30."""
+    assert alpha.client(Role.VIEWER).get("/api/v1/collectors?format=csv").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["alpha.localhost", "nobody.localhost", "127.0.0.1"])
+def test_status_answers_at_any_host_without_a_query(alpha: Cast, host: str, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        answer = Client(headers={"host": host}).get("/api/v1/status")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"status", "version", "timestamp"}
+
+
+def test_a_bug_answers_with_an_id_and_without_its_text(alpha: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret cause")
+
+    monkeypatch.setattr("analysis.series.read", broken)
+    client = alpha.client(Role.VIEWER)
+    client.raise_request_exception = False
+    answer = client.get(f"/api/v1/performance/series?{SERIES}")
+    assert assert_error_body(answer, 500) == "SERVER_001"
+    assert "secret" not in answer.content.decode()
+    assert answer.json()["details"][0]["id"] in answer.json()["error"]
+
+
+def test_guessing_keys_is_limited_by_address_and_not_by_host(alpha: Cast, beta: Cast, settings: Any) -> None:
+    """Trap 25: the limit counts over all hosts."""
+    settings.REQUEST_RATE = "3/m"
+    wrong = f"pfa_{'0' * 16}_{'A' * 43}"
+    answers = [
+        Client(headers={"host": cast.host, "authorization": f"Bearer {wrong}"}).get("/api/v1/collectors")
+        for cast in (alpha, beta, alpha, beta)
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    assert assert_error_body(answers[-1]) == "RATE_001"
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+def test_the_schema_describes_every_address(alpha: Cast) -> None:
+    schema = alpha.client().get("/api/v1/schema").json()
+    assert schema["openapi"].startswith("3.")
+    paths = {
+        "/api/v1/performance/upload", "/api/v1/performance/export", "/api/v1/performance/series",
+        "/api/v1/collectors", "/api/v1/collectors/register", "/api/v1/collectors/{machine_id}",
+        "/api/v1/collectors/{machine_id}/rotate-key", "/api/v1/status",
+    }  # fmt: skip
+    assert paths <= set(schema["paths"])
+
+
+def test_the_docs_page_loads_nothing_from_another_host(alpha: Cast) -> None:
+    page = alpha.client().get("/api/docs")
+    assert page.status_code == 200
+    assert b"//cdn" not in page.content
+    assert b"https://" not in page.content
+    assert "'unsafe-eval'" not in page.headers["Content-Security-Policy"]
