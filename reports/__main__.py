@@ -14,15 +14,17 @@ from reports import drawing
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the report was written, 2 when the input or an option is wrong; the reason goes to standard error."""
     options = _parse(arguments)
-    drawing.warm_up()
+    helpers = drawing.start_helpers()
     try:
-        return _write(options)
+        return _write(options, helpers)
     except OSError as error:
         return _fail(f"{error.filename} cannot be written: {error.strerror}.")
+    finally:
+        drawing.stop(helpers)
 
 
-def _write(options: argparse.Namespace) -> int:
-    # Imported after the warm-up has begun: polars loads while the drawing engine starts.
+def _write(options: argparse.Namespace, helpers: Sequence[drawing.Helper]) -> int:
+    # Imported once the helpers run: polars loads while the drawing engines start.
     from reports import build, html, pdf, table
     from reports.wording import Clock
 
@@ -31,7 +33,7 @@ def _write(options: argparse.Namespace) -> int:
     except table.ExportError as error:
         return _fail(str(error))
     document = build.build(export, Clock(options.timezone), options.title)
-    drawings = drawing.draw(document)
+    drawings = drawing.draw(document, helpers)
     if options.html:
         _replace(options.html, html.render(document, drawings).encode())
     if options.pdf:

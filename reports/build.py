@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from reports.document import Block, Document, Section
 from reports.figures import View
-from reports.rules import Judged, judge
+from reports.rules import AREAS, Judged, judge
 from reports.sections import cpu, disk, memory, network, recommendations, summary
 from reports.table import Export
 from reports.wording import Clock, count, duration, number, percent
@@ -27,6 +27,7 @@ def build(export: Export, clock: Clock, title: str | None = None) -> Document:
         title or "Performance report",
         views[0].machine.name if len(views) == 1 else count(len(views), "machine"),
         max(view.coverage.end for view in views),
+        tuple((area, summary.worst(judgements, area)) for area in AREAS),
         _facts(views, clock, export.notes),
         _sections(judgements),
     )

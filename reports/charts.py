@@ -30,7 +30,7 @@ CLOCK = {
     "year": "%Y",
     "quarter": "%b %Y",
     "month": "%b %Y",
-    "week": "%d %b",
+    "week": "%a %d",
     "date": "%a %d",
     "day": "%a %d",
     "hours": "%H:%M",
@@ -255,7 +255,8 @@ def _time(utc: bool) -> Spec:
 
 
 def _value(unit: str, maximum: float | None) -> Spec:
-    domain = {"domain": [0, maximum]} if maximum is not None else {"zero": True, "nice": True}
+    """An axis from zero. The union keeps a line of zeros on the floor, where an empty domain would lift it."""
+    domain = {"domain": [0, maximum]} if maximum is not None else {"domain": {"unionWith": [0, 0.01]}, "nice": True}
     return {"field": "value", "type": "quantitative", "title": unit or None, "scale": domain}
 
 

@@ -25,12 +25,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the summary: how an area stands, and the numbers that say so."""
+    """How an area stands, the numbers that say so, and what was looked for where nothing was found."""
 
     severity: Severity
     area: str
     machine: str
     text: str
+    numbers: tuple[str, ...] = ()
+    checked: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """`facts` are the first page's lines: period, time zone, coverage, gaps. `dated` is when the data ends (ms)."""
+    """`standing` is each area's worst verdict; `facts` are period, time zone, coverage, gaps: both for the first page.
+
+    `dated` is when the data ends (ms).
+    """
 
     title: str
     subtitle: str
     dated: int
+    standing: tuple[tuple[str, Severity], ...]
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 

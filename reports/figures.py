@@ -12,7 +12,7 @@ import numpy as np
 
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
-from reports.measures import MEASURES, Measure, measured
+from reports.measures import MEASURES, Measure, measured, say
 from reports.statistics import (
     HOUR,
     Coverage,
@@ -79,7 +79,7 @@ def over_time(
         measures,
         stacked=stacked,
         band=band,
-        maximum=_maximum(measures, stacked),
+        maximum=_maximum(measures, found, stacked),
         height=height,
         utc=True,
         interactive=False,
@@ -214,9 +214,11 @@ def _plain(values: Values) -> list[float | None]:
     return [None if value != value else float(f"{value:.5g}") for value in values.tolist()]
 
 
-def _maximum(measures: Sequence[Measure], stacked: bool) -> float | None:
-    """A percentage shows its whole scale, unless all of it would hug the floor."""
-    return 100 if stacked and measures[0].unit == "%" else None
+def _maximum(measures: Sequence[Measure], found: Mapping[str, Values], stacked: bool) -> float | None:
+    """The whole scale for shares that stack up; one where all is zero, so that the line lies on the floor."""
+    if stacked and measures[0].unit == "%":
+        return 100
+    return None if any(np.nanmax(values) > 0 for values in found.values()) else 1
 
 
 def _caption(view: View, found: Mapping[str, Values], missing: Sequence[str]) -> str:
@@ -226,10 +228,5 @@ def _caption(view: View, found: Mapping[str, Values], missing: Sequence[str]) ->
 
 
 def _numbers(view: View, name: str, values: Values) -> str:
-    measure, summary = MEASURES[name], summarise(view.samples.times, values)
-    if summary is None:
-        return f"{measure.title}: not measured"
-    return (
-        f"{measure.title}: mean {number(summary.mean, measure.unit)}, p95 {number(summary.p95, measure.unit)}, "
-        f"max {number(summary.maximum, measure.unit)} ({count(summary.count, 'sample')})"
-    )
+    summary = summarise(view.samples.times, values)
+    return f"{MEASURES[name].title}: not measured" if summary is None else say(summary, MEASURES[name], view.clock)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.catalogue import SYSTEM
-from reports.statistics import Values
+from reports.statistics import Summary, Values
 from reports.table import Samples
+from reports.wording import Clock, count, number
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,14 @@ def measured(samples: Samples, name: str) -> Values | None:
     """Values of a measure, or None when nothing of it was measured."""
     values = MEASURES[name].values(samples)
     return None if values is None or np.isnan(values).all() else values
+
+
+def say(summary: Summary, measure: Measure, clock: Clock) -> str:
+    """`CPU busy: mean 20 %, p95 35 %, max 46 % on 2026-01-09 13:13 (9,680 samples)`; shorter where nothing varied."""
+    samples = count(summary.count, "sample")
+    if summary.maximum == summary.mean == summary.median:
+        return f"{measure.title}: {number(summary.maximum, measure.unit)} throughout ({samples})"
+    return (
+        f"{measure.title}: mean {number(summary.mean, measure.unit)}, p95 {number(summary.p95, measure.unit)}, "
+        f"max {number(summary.maximum, measure.unit)} on {clock.say(summary.at)} ({samples})"
+    )

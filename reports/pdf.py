@@ -28,6 +28,7 @@ def render(document: Document, drawings: Sequence[str]) -> bytes:
     content = {
         "title": document.title,
         "subtitle": document.subtitle,
+        "standing": document.standing,
         "facts": document.facts,
         "words": dict(WORDS),
         "sections": [

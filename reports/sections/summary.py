@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from reports.document import SEVERITIES, Block, Paragraph, Severity, Table, Verdict
 from reports.figures import View
-from reports.measures import MEASURES
+from reports.measures import MEASURES, say
 from reports.rules import AREAS, Area, Judged, describe
 from reports.statistics import summarise
-from reports.wording import count, duration, number, percent
+from reports.wording import count, duration, percent
 
 KEY_MEASURES: dict[Area, tuple[str, ...]] = {
     "CPU": ("cpu_busy", "psi_cpu_some"),
@@ -50,41 +50,37 @@ def area_severity(judged: Judged, area: Area) -> Severity:
     return "good" if any(rule.area == area for rule in judged.clear) else "unknown"
 
 
+def worst(judgements: Sequence[Judgement], area: Area) -> Severity:
+    """Of all machines; a machine that could not be judged counts only where none could."""
+    return min((area_severity(judged, area) for _, judged in judgements), key=SEVERITIES.index)
+
+
 def _verdict(view: View, judged: Judged, area: Area) -> Verdict:
     severity = area_severity(judged, area)
-    numbers = _key_numbers(view, area)
     found = judged.of(area)
+    text = "Could not be judged: the export lacks what the rules need."
     if found:
-        text = ". ".join(finding.title for finding in found) + f". {numbers}"
+        text = ". ".join(finding.title for finding in found) + "."
     elif severity == "good":
-        text = f"Nothing wrong found. {numbers} {_checked(judged, area)}"
-    else:
-        text = f"Could not be judged: the export lacks what the rules need. {numbers}"
-    return Verdict(severity, area, view.machine.name, text.strip())
+        text = "Nothing wrong found."
+    return Verdict(severity, area, view.machine.name, text, _key_numbers(view, area), _checked(judged, area))
 
 
 def _checked(judged: Judged, area: Area) -> str:
     clear = [describe(rule) for rule in judged.clear if rule.area == area]
     unknown = [describe(rule) for rule in judged.unknown if rule.area == area]
-    said = f"Looked for: {'; '.join(clear)}."
-    return said + (f" Not looked for, as not measured or too short: {'; '.join(unknown)}." if unknown else "")
+    said = [f"Looked for and not found: {'; '.join(clear)}."] if clear else []
+    return " ".join([*said, *([f"Not measured, or too short to judge: {'; '.join(unknown)}."] if unknown else [])])
 
 
-def _key_numbers(view: View, area: Area) -> str:
-    said = []
-    for name in KEY_MEASURES[area]:
-        values = view.values(name)
-        summary = None if values is None else summarise(view.samples.times, values)
-        measure = MEASURES[name]
-        if summary is None:
-            said.append(f"{measure.title}: not measured.")
-            continue
-        said.append(
-            f"{measure.title}: mean {number(summary.mean, measure.unit)}, p95 {number(summary.p95, measure.unit)}, "
-            f"max {number(summary.maximum, measure.unit)} on {view.clock.say(summary.at)} "
-            f"({count(summary.count, 'sample')})."
-        )
-    return " ".join(said)
+def _key_numbers(view: View, area: Area) -> tuple[str, ...]:
+    return tuple(_key_number(view, name) for name in KEY_MEASURES[area])
+
+
+def _key_number(view: View, name: str) -> str:
+    values, measure = view.values(name), MEASURES[name]
+    summary = None if values is None else summarise(view.samples.times, values)
+    return f"{measure.title}: not measured" if summary is None else say(summary, measure, view.clock)
 
 
 def _headline(judgements: Sequence[Judgement]) -> str:
