@@ -8,7 +8,7 @@ from reports.document import Block, Document, Section
 from reports.figures import View
 from reports.rules import AREAS, Judged, judge
 from reports.sections import cpu, disk, memory, network, recommendations, summary
-from reports.table import Export
+from reports.table import Export, show
 from reports.wording import Clock, count, duration, number, percent
 
 PARTS: tuple[tuple[str, str, Callable[[View], tuple[Block, ...]]], ...] = (
@@ -24,7 +24,7 @@ def build(export: Export, clock: Clock, title: str | None = None) -> Document:
     judgements = [(View(machine, clock), judge(machine, clock)) for machine in export.machines]
     views = [view for view, _ in judgements]
     return Document(
-        title or "Performance report",
+        show(title or "Performance report"),
         views[0].machine.name if len(views) == 1 else count(len(views), "machine"),
         max(view.coverage.end for view in views),
         tuple((area, summary.worst(judgements, area)) for area in AREAS),

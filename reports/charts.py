@@ -281,7 +281,8 @@ def _lines(unit: str, maximum: float | None, band: bool) -> list[Spec]:
     line: Spec = {"mark": _line(), "encoding": {"y": _value(unit, maximum), "opacity": {"value": 1}}}
     if not band:
         return [line]
-    extent = {"y": {**_value(unit, maximum), "field": "min"}, "y2": {"field": "max"}, "opacity": {"value": 0.22}}
+    bounds = {"field": "min", "type": "quantitative", "title": unit or None, "scale": {"zero": True}}
+    extent = {"y": bounds, "y2": {"field": "max"}, "opacity": {"value": 0.22}}
     shade = {"type": "area", "invalid": "break-paths-show-path-domains", "line": False}
     return [{"mark": shade, "encoding": extent}, line]
 

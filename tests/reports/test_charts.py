@@ -99,8 +99,16 @@ def test_the_smaller_charts_compile():
     draw(charts.sparkline("s"), rows(["CPU user"], [1, None, 2]))
 
 
-def test_specifications_are_plain_json_that_vega_lite_compiles_without_warning(capfd):
-    spec = charts.time_series("CPU", "%", CPU, band=True)
+@pytest.mark.parametrize("maximum", [None, 100])
+@pytest.mark.parametrize("stacked", [True, False])
+def test_specifications_are_plain_json_that_vega_lite_compiles_without_warning(stacked, maximum, capfd):
+    spec = charts.time_series("CPU", "%", CPU, band=True, stacked=stacked, maximum=maximum)
     full = json.loads(json.dumps({**charts.with_rows(spec, []), "config": charts.theme(False)}))
     vl_convert.vegalite_to_vega(full, vl_version=charts.VEGA_LITE, show_warnings=True)
     assert "WARN" not in "".join(capfd.readouterr())
+
+
+def test_a_line_of_zeros_lies_on_the_floor():
+    svg = draw(charts.time_series("CPU", "%", CPU[:1], interactive=False, height=200), rows(["CPU user"], [0, 0]))
+    (path,) = re.findall(r'aria-roledescription="line mark"[^>]*? d="([^"]*)"', svg)
+    assert path.startswith("M0,200")
