@@ -7,7 +7,6 @@ The package's own start-up code is not used: as root it opens every parent folde
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -23,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from core.processes import die_with_parent
+
 SYSTEM_USER = "perfanalysis"
 ROOT_HOME = Path("/var/lib/perfanalysis")
 SUPERUSER = "postgres"
 MAX_SOCKET_PATH = 90
 START_SECONDS = 60.0
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedDatabaseError(RuntimeError):
@@ -185,7 +185,6 @@ def _initialise(cluster: Cluster) -> None:
 
 def _become(cluster: Cluster, death_signal: signal.Signals | None = None) -> Callable[[], None]:
     """What the child does before exec: drop root, then ask for a signal when its parent dies (dropping clears it)."""
-    libc = ctypes.CDLL(None)
 
     def child() -> None:
         if cluster.uid is not None and cluster.gid is not None:
@@ -193,7 +192,7 @@ def _become(cluster: Cluster, death_signal: signal.Signals | None = None) -> Cal
             os.setgid(cluster.gid)
             os.setuid(cluster.uid)
         if death_signal is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, death_signal.value)
+            die_with_parent(death_signal)
 
     return child
 

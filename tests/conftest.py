@@ -13,6 +13,7 @@ from django.db import connection
 from core import embedded
 from core.tenancy import leave_tenant
 from tests.cast import Cast, open_cast
+from tests.live.portal import RunningPortal, running_portal
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,13 @@ def alpha(casts: dict[str, Cast], db: None) -> Cast:
 @pytest.fixture
 def beta(casts: dict[str, Cast], db: None) -> Cast:
     return casts["beta"]
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[RunningPortal]:
+    """A real portal process with the same two partners, started when the first test asks for it."""
+    with running_portal() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

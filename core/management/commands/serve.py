@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-STOP_SECONDS = 20
+from core import processes
 
 
 class Command(BaseCommand):
@@ -29,8 +27,7 @@ class Command(BaseCommand):
         call_command("migrate_schemas", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         server = start(options["host"], options["port"], options["workers"], options["threads"])
-        forward_stop_to(server)
-        sys.exit(server.wait())
+        sys.exit(processes.run_until_stopped(server))
 
 
 def start(host: str, port: int, workers: int, threads: int) -> subprocess.Popen[bytes]:
@@ -40,18 +37,4 @@ def start(host: str, port: int, workers: int, threads: int) -> subprocess.Popen[
         "--workers", str(workers), "--blocking-threads", str(threads), "--respawn-failed-workers",
         "--no-ws", "--log-level", "warning", "core.wsgi:application",
     ]  # fmt: skip
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
-
-
-def forward_stop_to(server: subprocess.Popen[bytes]) -> None:
-    """SIGINT and SIGTERM stop the server; one that does not stop in time is killed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        server.terminate()
-        try:
-            server.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    return processes.start(command, settings.BASE_DIR)
