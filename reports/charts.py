@@ -78,6 +78,8 @@ def time_series(
         layers = [_toggled(layer) for layer in layers]
         layers[0]["params"] = [_legend_toggle()]
         layers.append(_nearest(names, unit, utc))
+    if maximum is None:
+        layers.append(_height_at_least(0.01, unit))
     return {
         **_chart(title, _describe(title, unit, names), height),
         "params": [{"name": "start", "value": 0}, {"name": "end", "value": 1}],
@@ -255,9 +257,18 @@ def _time(utc: bool) -> Spec:
 
 
 def _value(unit: str, maximum: float | None) -> Spec:
-    """An axis from zero. The union keeps a line of zeros on the floor, where an empty domain would lift it."""
-    domain = {"domain": [0, maximum]} if maximum is not None else {"domain": {"unionWith": [0, 0.01]}, "nice": True}
+    domain = {"domain": [0, maximum]} if maximum is not None else {"zero": True, "nice": True}
     return {"field": "value", "type": "quantitative", "title": unit or None, "scale": domain}
+
+
+def _height_at_least(least: float, unit: str) -> Spec:
+    """An invisible mark that keeps a line of zeros on the floor; an axis from 0 to 0 would lift it to the middle."""
+    height = {"datum": least, "type": "quantitative", "title": unit or None}
+    return {
+        "data": {"values": [{}]},
+        "mark": {"type": "point", "opacity": 0, "tooltip": False, "aria": False},
+        "encoding": {"x": {"value": 0}, "y": height, "color": {"value": "gray"}},
+    }
 
 
 def _colour(names: Sequence[str]) -> Spec:
@@ -281,8 +292,7 @@ def _lines(unit: str, maximum: float | None, band: bool) -> list[Spec]:
     line: Spec = {"mark": _line(), "encoding": {"y": _value(unit, maximum), "opacity": {"value": 1}}}
     if not band:
         return [line]
-    bounds = {"field": "min", "type": "quantitative", "title": unit or None, "scale": {"zero": True}}
-    extent = {"y": bounds, "y2": {"field": "max"}, "opacity": {"value": 0.22}}
+    extent = {"y": {**_value(unit, maximum), "field": "min"}, "y2": {"field": "max"}, "opacity": {"value": 0.22}}
     shade = {"type": "area", "invalid": "break-paths-show-path-domains", "line": False}
     return [{"mark": shade, "encoding": extent}, line]
 

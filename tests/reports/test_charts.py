@@ -112,3 +112,10 @@ def test_a_line_of_zeros_lies_on_the_floor():
     svg = draw(charts.time_series("CPU", "%", CPU[:1], interactive=False, height=200), rows(["CPU user"], [0, 0]))
     (path,) = re.findall(r'aria-roledescription="line mark"[^>]*? d="([^"]*)"', svg)
     assert path.startswith("M0,200")
+
+
+def test_the_axis_holds_the_whole_band():
+    data = [{**row, "min": 1, "max": 80} for row in rows(["CPU user"], [2, 3, 2])]
+    svg = draw(charts.time_series("CPU", "%", CPU[:1], band=True, interactive=False, height=200), data)
+    (path,) = re.findall(r'aria-roledescription="area mark"[^>]*? d="([^"]*)"', svg)
+    assert min(float(y) for y in re.findall(r",(-?[0-9.]+)", path)) >= 0
