@@ -62,7 +62,9 @@ BAD_INPUTS: list[tuple[Callable[[str], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("parse", "text"), BAD_INPUTS, ids=[f"{p.__module__}-{n}" for n, (p, _) in enumerate(BAD_INPUTS)])
+@pytest.mark.parametrize(
+    ("parse", "text"), BAD_INPUTS, ids=[f"{p.__module__}-{n}" for n, (p, _) in enumerate(BAD_INPUTS)]
+)
 def test_bad_input_is_a_parse_error_and_nothing_else(parse: Callable[[str], Any], text: str) -> None:
     with pytest.raises(ParseError):
         parse(text)

@@ -1,0 +1,71 @@
+"""Run as a program: collects samples, seals, uploads, and dies by SIGKILL at the n-th step; then again without n.
+
+Arguments: spool, URL, file that notes what was collected, first sample, count, step (0: never), before or after.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from typing import Any, Callable
+
+from agent.config import Config
+from agent.spool import Spool
+from agent.upload import drain
+
+_steps = 0
+
+
+def deadly(real: Callable[..., Any], fatal: int, when: str) -> Callable[..., Any]:
+    """The real call, but the process dies before or after the fatal one."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        global _steps
+        _steps += 1
+        mine = _steps
+        if mine == fatal and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if mine == fatal and when == "torn" and real is _real_write:
+            real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **named)
+        if mine == fatal and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return call
+
+
+_real_write = os.write
+
+
+def arm(fatal: int, when: str) -> None:
+    for name in ("open", "write", "fsync", "rename", "unlink", "ftruncate"):
+        setattr(os, name, deadly(getattr(os, name), fatal, when))
+    for name in ("connect", "sendall"):
+        setattr(socket.socket, name, deadly(getattr(socket.socket, name), fatal, when))
+
+
+def main() -> None:
+    spool_dir, url, notes, first, count, fatal, when = sys.argv[1:]
+    log = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    if int(fatal):
+        arm(int(fatal), when)
+    spool = Spool(spool_dir)
+    spool.open()
+    for number in range(int(first), int(first) + int(count)):
+        row = f"2026-01-05T12:00:{number:02d}Z,m,{number}"
+        _real_write(log, f"try {row}\n".encode())
+        spool.append({"system": [row], "disks": [f"{row},sda"]})
+        _real_write(log, f"kept {row}\n".encode())
+        if number % 2:
+            spool.seal()
+    spool.seal()
+    drain(spool, Config(url=url, key="pfa_test_key", spool_dir=spool_dir), timeout=5)
+    _real_write(log, b"finished\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The spool: durable, bounded, ordered, and never stopped by what it finds."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import journal
+from agent.journal import CorruptError
+from agent.spool import Spool, SpoolError
+
+
+def lines(number: int) -> dict[str, list[str]]:
+    return {"system": [f"2026-01-05T12:00:{number:02d}Z,m,{number}"], "disks": [f"a{number}", f"b{number}"]}
+
+
+@pytest.fixture
+def spool(spool_dir: str) -> Any:
+    opened = Spool(spool_dir)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def fill(spool: Spool, *numbers: int) -> None:
+    for number in numbers:
+        spool.append(lines(number))
+    spool.seal()
+
+
+def test_a_sealed_batch_reads_back_what_was_appended(spool: Spool) -> None:
+    fill(spool, 1, 2)
+    (sealed,) = spool.batches()
+    batch = spool.load(sealed)
+    assert (sealed.samples, sealed.rows, batch.rows) == (2, 6, 6)
+    assert batch.files()["disks"].splitlines()[1:] == ["a1", "b1", "a2", "b2"]
+    assert batch.files()["system"].startswith("timestamp,machine_id,cpu_user,")
+
+
+def test_an_empty_batch_is_never_sealed(spool: Spool) -> None:
+    spool.seal()
+    assert spool.batches() == []
+
+
+def test_files_are_for_their_owner_only(spool: Spool) -> None:
+    fill(spool, 1)
+    assert os.stat(spool.batches()[0].path).st_mode & 0o777 == 0o600
+    assert os.stat(spool.queue).st_mode & 0o777 == 0o700
+
+
+def test_a_second_agent_is_turned_away(spool: Spool, spool_dir: str) -> None:
+    with pytest.raises(SpoolError, match="in use by another agent"):
+        Spool(spool_dir).open()
+
+
+def reopened(spool: Spool) -> Spool:
+    spool._journal = None
+    os.close(spool._lock)
+    again = Spool(spool.root)
+    again.open()
+    spool._lock = os.dup(again._lock)
+    return again
+
+
+def test_a_journal_left_by_a_crash_becomes_a_batch_under_the_same_id(spool: Spool) -> None:
+    spool.append(lines(1))
+    (name,) = os.listdir(spool.queue)
+    (sealed,) = reopened(spool).batches()
+    assert sealed.batch_id == name[11:43]
+
+
+def test_a_torn_last_record_is_cut_off(spool: Spool) -> None:
+    spool.append(lines(1))
+    (name,) = os.listdir(spool.queue)
+    with open(f"{spool.queue}/{name}", "ab") as file:
+        file.write(b'0badc0de {"system":[')
+    again = reopened(spool)
+    assert again.load(again.batches()[0]).rows == 3
+    assert not again.counters
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("0000000001-" + "a" * 32 + ".journal", b"garbage\nmore garbage\n"),
+        ("0000000001-" + "a" * 32 + ".journal", b"\x00" * 4096 + b"\n"),
+        ("hello.txt", b"foreign"),
+        ("0000000001-ZZ.batch", b""),
+    ],
+)
+def test_a_strange_file_is_set_aside_and_the_service_starts(spool: Spool, name: str, content: bytes) -> None:
+    Path(spool.queue, name).write_bytes(content)
+    again = reopened(spool)
+    assert os.listdir(spool.queue) == []
+    assert len(os.listdir(spool.quarantine_folder)) == 1
+    assert again.counters["quarantined_files"] == 1
+
+
+def test_a_folder_where_a_file_should_be_is_set_aside(spool: Spool) -> None:
+    Path(spool.queue, "0000000001-" + "a" * 32 + ".journal").mkdir()
+    reopened(spool)
+    assert os.listdir(spool.queue) == []
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "extend", "empty"])
+def test_a_damaged_batch_is_known_as_such(spool: Spool, damage: str) -> None:
+    fill(spool, 1, 2)
+    (sealed,) = spool.batches()
+    data = Path(sealed.path).read_bytes()
+    records = data.splitlines(keepends=True)
+    damaged = {
+        "truncate": b"".join(records[:-1]),
+        "flip": data.replace(b"12:00:01", b"12:00:07"),
+        "extend": data + records[-1],
+        "empty": b"",
+    }
+    Path(sealed.path).write_bytes(damaged[damage])
+    with pytest.raises(CorruptError):
+        spool.load(sealed)
+
+
+def test_the_oldest_are_dropped_beyond_the_size_and_counted(spool: Spool) -> None:
+    for number in range(4):
+        fill(spool, number, number + 10)
+    size = os.stat(spool.batches()[0].path).st_size
+    spool.enforce_bounds(2 * size + 10, 86_400)
+    assert [sealed.number for sealed in spool.batches()] == [3, 4]
+    assert spool.counters == {"dropped_batches": 2, "dropped_samples": 4}
+
+
+def test_batches_beyond_the_age_are_dropped_and_counted(spool: Spool) -> None:
+    fill(spool, 1)
+    os.utime(spool.batches()[0].path, (1, 1))
+    fill(spool, 2)
+    spool.enforce_bounds(1 << 30, 86_400)
+    assert [sealed.number for sealed in spool.batches()] == [2]
+    assert spool.counters["dropped_samples"] == 1
+
+
+def failing(real: Any, error: int, times: int) -> Any:
+    remaining = [times]
+
+    def call(*arguments: Any) -> Any:
+        if remaining[0]:
+            remaining[0] -= 1
+            raise OSError(error, os.strerror(error))
+        return real(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("call", ["fsync", "write"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_failed_write_leaves_the_batch_as_it_was(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, call: str, error: int
+) -> None:
+    spool.append(lines(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, failing(getattr(os, call), error, 1))
+        with pytest.raises(OSError, match=os.strerror(error)):
+            spool.append(lines(2))
+    spool.append(lines(3))
+    spool.seal()
+    batch = spool.load(spool.batches()[0])
+    assert [record.lines["disks"][0] for record in batch.records] == ["a1", "a3"]
+
+
+def test_a_journal_that_cannot_be_begun_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing(os.fsync, errno.ENOSPC, 1))
+        with pytest.raises(OSError, match="space"):
+            spool.append(lines(1))
+    assert os.listdir(spool.queue) == []
+    fill(spool, 1)
+    assert len(spool.batches()) == 1
+
+
+def test_a_split_gives_the_same_halves_each_time(spool: Spool) -> None:
+    fill(spool, 1, 2, 3)
+    (sealed,) = spool.batches()
+    batch = spool.load(sealed)
+    spool.split(sealed, batch)
+    halves = spool.batches()
+    contents = [Path(half.path).read_bytes() for half in halves]
+    spool.split(sealed, batch)
+    assert spool.batches() == halves
+    assert [Path(half.path).read_bytes() for half in halves] == contents
+    assert sum(spool.load(half).rows for half in halves) == batch.rows
+
+
+def test_a_record_is_bound_to_its_checksum() -> None:
+    record = journal.encode_record({"system": ["é"]})
+    assert journal.decode_record(record[:-1]) == {"system": ["é"]}
+    with pytest.raises(CorruptError):
+        journal.decode_record(record[:-1].replace(b"sys", b"SYS"))
