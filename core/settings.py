@@ -191,6 +191,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "portal.assets.ChartLibraryFinder",
 ]
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {

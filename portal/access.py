@@ -1,0 +1,75 @@
+"""Who may see a page: every view declares its role here, and nothing else decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.models import Role, User
+from core.errors import ServiceError, respond
+from partners.middleware import TenantRequest
+
+P = ParamSpec("P")
+
+
+class PageRequest(TenantRequest):
+    """A request that `page` let through."""
+
+    user: User
+
+
+PageView = Callable[Concatenate[PageRequest, P], HttpResponse]
+UrlView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def page(role: Role | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]]:
+    """Declare a view's least role (None: anyone, signed in or not) and its methods (GET and HEAD without any).
+
+    Nobody signed in is sent to sign in and back; a lower role is a 403, another method a 405.
+    """
+    allowed = methods or ("GET", "HEAD")
+
+    def declare(view: PageView[P]) -> UrlView[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            refusal = _refuse_role(request, role) or _refuse_method(request, allowed)
+            return refusal or view(cast(PageRequest, request), *args, **kwargs)
+
+        guarded.role = role  # type: ignore[attr-defined]  # read by the tests, which try every page as every role
+        guarded.methods = allowed  # type: ignore[attr-defined]
+        return cast("UrlView[P]", guarded)
+
+    return declare
+
+
+def _refuse_role(request: HttpRequest, role: Role | None) -> HttpResponse | None:
+    if role is None:
+        return None
+    if not isinstance(request.user, User):
+        return _to_sign_in(request)
+    if request.user.has_role(role):
+        return None
+    own, needed = Role(request.user.role).label, role.label
+    return respond(request, ServiceError("AUTH_003", f"This needs the role {needed}; yours is {own}. Ask an Admin."))
+
+
+def _refuse_method(request: HttpRequest, allowed: tuple[str, ...]) -> HttpResponse | None:
+    if request.method in allowed:
+        return None
+    response = respond(request, ServiceError("REQUEST_002", f"This address does not take {request.method}."))
+    response["Allow"] = ", ".join(allowed)
+    return response
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """A redirect to sign-in that comes back here; a fragment's poll moves the whole page."""
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRedirect(reverse("sign-in"))
+    back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("fleet")
+    return HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({'next': back})}")

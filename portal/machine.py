@@ -1,0 +1,95 @@
+"""Page: one machine, its state and its charts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role
+from collectors.models import Collector
+from core.errors import ServiceError
+from portal import panels, periods
+from portal.access import PageRequest, page
+from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
+from portal.periods import POINTS, RANGES, Period
+from reports import charts
+
+
+def find(machine_id: str) -> Collector:
+    """The machine of this tenant; COLLECTOR_001 for any other."""
+    collector = Collector.objects.filter(machine_id=machine_id).first()
+    if collector is None:
+        raise ServiceError("COLLECTOR_001", f"There is no machine {machine_id[:128]!r} here.")
+    return collector
+
+
+@page(Role.VIEWER)
+def machine(request: PageRequest, machine_id: str) -> HttpResponse:
+    """The whole page, or for htmx the head that refreshes."""
+    now = timezone.now()
+    collector = find(machine_id)
+    context = {"collector": collector, "state": collector.state(now), "inventory": _inventory(collector)}
+    if request.headers.get("HX-Request"):
+        return render(request, "portal/machine_head.html", context)
+    period = periods.parse(request.GET, now)
+    context |= {
+        "period": period,
+        "ranges": list(RANGES),
+        "sections": SYSTEM_SECTIONS,
+        "instance_sections": INSTANCE_SECTIONS,
+        "page_data": _page_data(collector, period),
+    }
+    return render(request, "portal/machine.html", context)
+
+
+_FACTS = {
+    "os": "System",
+    "kernel": "Kernel",
+    "cpu_model": "Processor",
+    "cores": "CPUs",
+    "memory_mb": "Memory, MB",
+    "virtualization": "Virtualisation",
+    "container": "Container",
+    "agent_version": "Agent",
+}
+
+
+def _inventory(collector: Collector) -> list[tuple[str, str]]:
+    """What the machine says of itself, known facts first, as text."""
+    found: dict[str, Any] = collector.inventory if isinstance(collector.inventory, dict) else {}
+    names = [name for name in _FACTS if name in found] + [name for name in found if name not in _FACTS]
+    plain = [name for name in names if isinstance(found[name], str | int | float) and found[name] != ""]
+    return [(_FACTS.get(name, name.replace("_", " ").capitalize()), str(found[name])) for name in plain][:12]
+
+
+def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
+    """What the page's script needs: where to read, what to draw, in which colours."""
+    drawn = [panel for section in SECTIONS for panel in section.panels]
+    datasets = {section.dataset.name: section.dataset for section in SECTIONS}
+    return {
+        "machine_id": collector.machine_id,
+        "series": reverse("series"),
+        "sign_in": reverse("sign-in"),
+        "span_ms": round(period.span.total_seconds() * 1000),
+        "start": period.start,
+        "end": period.end,
+        "follows": period.follows,
+        "refresh_s": period.refresh_s,
+        "points": POINTS,
+        "metrics": {name: panels.metrics(dataset) for name, dataset in datasets.items()},
+        "panels": {
+            panel.key: {
+                "dataset": panel.dataset.name,
+                "unit": panel.unit,
+                "series": [asdict(one) for one in panel.series],
+                "spec": panel.spec(),
+            }
+            for panel in drawn
+        },
+        "themes": {"light": charts.theme(dark=False), "dark": charts.theme(dark=True)},
+    }

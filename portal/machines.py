@@ -1,0 +1,68 @@
+"""Pages for Admins: register machines, rotate their keys, retire them."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts.models import Role
+from collectors import registry
+from collectors.keys import Secret
+from collectors.models import Collector
+from core.errors import ServiceError
+from core.limits import client_ip
+from portal.access import PageRequest, page
+from portal.forms import RegisterForm
+from portal.machine import find
+
+
+@page(Role.ADMIN)
+def machines(request: PageRequest) -> HttpResponse:
+    return _list(request, RegisterForm())
+
+
+@page(Role.ADMIN, "POST")
+def register(request: PageRequest) -> HttpResponse:
+    """Answers with the key itself, because it is shown only once."""
+    form = RegisterForm(request.POST)
+    if not form.is_valid():
+        return _list(request, form)
+    asked = form.cleaned_data
+    try:
+        collector, secret = registry.register(
+            asked["machine_id"], asked["hostname"], actor=request.user.email, ip=client_ip(request)
+        )
+    except ServiceError as error:
+        form.add_error("machine_id", error.sentence)
+        return _list(request, form)
+    return _show_key(request, collector, secret, "Registered")
+
+
+@page(Role.ADMIN, "POST")
+def rotate_key(request: PageRequest, machine_id: str) -> HttpResponse:
+    collector = find(machine_id)
+    if not collector.active:
+        raise ServiceError("COLLECTOR_002", f"{machine_id} is retired; it has no keys.")
+    secret = registry.rotate(collector, actor=request.user.email, ip=client_ip(request))
+    return _show_key(request, collector, secret, "New key for")
+
+
+@page(Role.ADMIN, "POST")
+def retire(request: PageRequest, machine_id: str) -> HttpResponse:
+    registry.retire(find(machine_id), actor=request.user.email, ip=client_ip(request))
+    messages.success(request, f"{machine_id} is retired: its keys stopped, its samples stay.")
+    return redirect("machines")
+
+
+def _list(request: PageRequest, form: RegisterForm) -> HttpResponse:
+    now = timezone.now()
+    rows = [(collector, collector.state(now)) for collector in Collector.objects.order_by("-active", "machine_id")]
+    return render(request, "portal/machines.html", {"form": form, "rows": rows})
+
+
+def _show_key(request: PageRequest, collector: Collector, secret: Secret, done: str) -> HttpResponse:
+    portal = request.build_absolute_uri("/").rstrip("/")
+    context = {"collector": collector, "key": str(secret), "done": done, "portal": portal}
+    return render(request, "portal/machine_key.html", context)

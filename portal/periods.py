@@ -1,0 +1,62 @@
+"""Which period a machine's page shows: a range that ends now, or two fixed instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.http import QueryDict
+
+from core.errors import ServiceError
+from portal.forms import PeriodForm
+
+RANGES = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+}
+DEFAULT = "6h"
+POINTS = 400
+
+
+@dataclass(frozen=True)
+class Period:
+    """name: a key of RANGES, empty for fixed instants. follows: the end moves with the clock."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+    @property
+    def follows(self) -> bool:
+        return bool(self.name)
+
+    @property
+    def span(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def refresh_s(self) -> int:
+        """Seconds between two reads; 0 for a fixed period. Three requests a read keep well under 100 a minute."""
+        if not self.follows:
+            return 0
+        if self.span <= timedelta(hours=24):
+            return 10
+        return 60 if self.span <= timedelta(days=7) else 300
+
+
+def parse(query: QueryDict, now: datetime) -> Period:
+    """The period of an address: `from` and `to`, else `range`; ServiceError for one that cannot be."""
+    if "from" in query or "to" in query:
+        form = PeriodForm({"start": query.get("from"), "end": query.get("to")})
+        if not form.is_valid():
+            problems = " ".join(str(message) for messages in form.errors.values() for message in messages)
+            raise ServiceError("REQUEST_003", f"The period is not understood: {problems}")
+        return Period("", form.cleaned_data["start"], form.cleaned_data["end"])
+    name = query.get("range", DEFAULT)
+    if name not in RANGES:
+        raise ServiceError("REQUEST_003", f"There is no range {name[:20]!r}; known: {', '.join(RANGES)}.")
+    return Period(name, now - RANGES[name], now)

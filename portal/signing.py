@@ -1,0 +1,76 @@
+"""Pages: sign in, sign out, change the password."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts import audit
+from accounts.models import Role, User
+from core.limits import client_ip, limit
+from portal.access import PageRequest, page
+from portal.forms import SignInForm
+
+REFUSED = "E-mail or password is wrong."
+"""The same for an unknown account, a wrong password and an account that is switched off."""
+
+
+@page(None, "GET", "HEAD", "POST")
+def sign_in(request: PageRequest) -> HttpResponse:
+    if request.method != "POST":
+        if isinstance(request.user, User):
+            return HttpResponseRedirect(_next(request))
+        return _ask(request, SignInForm())
+    limit(request, "sign-in-address", client_ip(request), settings.SIGN_IN_RATE, fail_open=False)
+    form = SignInForm(request.POST)
+    if not form.is_valid():
+        return _ask(request, form)
+    email = form.cleaned_data["email"].lower()
+    account = f"{request.tenant.schema_name}:{email}"
+    limit(request, "sign-in-account", account, settings.SIGN_IN_RATE, fail_open=False)
+    user = authenticate(request, username=email, password=form.cleaned_data["password"])
+    if user is None:
+        audit.record("sign_in_failed", user=email, ip=client_ip(request), status="refused")
+        form.add_error(None, REFUSED)
+        return _ask(request, form)
+    login(request, user)
+    audit.record("sign_in", user=email, ip=client_ip(request))
+    return HttpResponseRedirect(_next(request))
+
+
+def _ask(request: PageRequest, form: SignInForm) -> HttpResponse:
+    return render(request, "portal/sign_in.html", {"form": form, "next": _next(request)})
+
+
+def _next(request: HttpRequest) -> str:
+    """Where to go afterwards: an address of this host, else the fleet."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if safe else reverse(settings.LOGIN_REDIRECT_URL)
+
+
+@page(Role.VIEWER, "POST")
+def sign_out(request: PageRequest) -> HttpResponse:
+    audit.record("sign_out", user=request.user.email, ip=client_ip(request))
+    logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@page(Role.VIEWER, "GET", "HEAD", "POST")
+def password(request: PageRequest) -> HttpResponse:
+    """Changing it ends every other session of the account."""
+    if request.method == "POST":
+        limit(request, "sign-in-address", client_ip(request), settings.SIGN_IN_RATE, fail_open=False)
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if not form.is_valid():
+        return render(request, "portal/password.html", {"form": form})
+    update_session_auth_hash(request, form.save())
+    audit.record("password_changed", user=request.user.email, ip=client_ip(request))
+    messages.success(request, "Your password is changed. Other browsers are signed out.")
+    return redirect("fleet")

@@ -1,0 +1,74 @@
+// What every page needs: times in the reader's zone, copy buttons, menus, and refreshing that says when it fails.
+"use strict";
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  timeZoneName: "short",
+});
+
+function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    if (time.dataset.local) continue;
+    time.dataset.local = "1";
+    time.title = `${clock.format(new Date(time.dateTime))}\n${time.title}`;
+  }
+}
+
+function offerCopy(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+function say(sentence) {
+  const trouble = document.getElementById("trouble");
+  if (trouble.textContent !== sentence) trouble.textContent = sentence;
+  trouble.hidden = !sentence;
+}
+
+function reason(status, wait) {
+  const again = wait ? `Trying again in ${wait} s.` : "Trying again.";
+  if (status === 401) return "You are signed out. Reload the page to sign in.";
+  if (status === 403) return "You may not see this any more. Ask an Admin of this portal.";
+  if (status === 404) return "This is not here any more. Go back to the fleet.";
+  if (status === 429) return `Too many requests from your address. ${again}`;
+  if (status === 503) return `The portal's database is away. What you see may be old. ${again}`;
+  if (status >= 500) return `The portal has a problem (${status}). What you see may be old. ${again}`;
+  if (status) return `The portal refused the request (${status}).`;
+  return `The portal cannot be reached. What you see may be old. ${again}`;
+}
+
+window.portal = { localise, say, reason, clock };
+
+document.addEventListener("DOMContentLoaded", () => { localise(document); offerCopy(document); });
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// A hidden tab asks for nothing; it catches up as soon as it is seen.
+document.addEventListener("htmx:beforeRequest", (event) => { if (document.hidden) event.preventDefault(); });
+document.addEventListener("htmx:afterSwap", () => { localise(document); });
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) say(""); });
+document.addEventListener("htmx:responseError", (event) => {
+  const xhr = event.detail.xhr;
+  say(reason(xhr.status, Number(xhr.getResponseHeader("Retry-After"))));
+});
+document.addEventListener("htmx:sendError", () => { say(reason(0)); });
