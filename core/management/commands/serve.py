@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -30,11 +31,14 @@ class Command(BaseCommand):
         sys.exit(processes.run_until_stopped(server))
 
 
-def start(host: str, port: int, workers: int, threads: int) -> subprocess.Popen[bytes]:
+def start(
+    host: str, port: int, workers: int, threads: int,
+    environment: Mapping[str, str] | None = None, output: IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:  # fmt: skip
     """granian as a child, on the database that this process uses."""
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
         "--workers", str(workers), "--blocking-threads", str(threads), "--respawn-failed-workers",
         "--no-ws", "--log-level", "warning", "core.wsgi:application",
     ]  # fmt: skip
-    return processes.start(command, settings.BASE_DIR)
+    return processes.start(command, settings.BASE_DIR, environment, output)
