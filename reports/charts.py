@@ -229,8 +229,15 @@ def with_rows(spec: Spec, rows: Sequence[Row], *, start: float = 0, end: float =
 
 
 def to_svg(spec: Spec, dark: bool = False) -> str:
-    """The chart as SVG text; the same specification gives the same bytes. Nothing is fetched."""
-    themed = {**spec, "config": theme(dark), "params": [_inked(param, dark) for param in spec.get("params", [])]}
+    """The chart as SVG text; the same specification gives the same bytes. Nothing is fetched.
+
+    Marks carry no labels of their own: a drawing stands with its description, and is a tenth quicker without.
+    """
+    themed = {
+        **spec,
+        "config": {**theme(dark), "aria": False},
+        "params": [_inked(param, dark) for param in spec.get("params", [])],
+    }
     svg: str = vl_convert.vegalite_to_svg(themed, vl_version=VEGA_LITE, allowed_base_urls=[])
     return svg
 

@@ -33,9 +33,14 @@ def draw(spec, data, **options):
     return charts.to_svg(charts.with_rows(spec, data, start=START, end=START + 10 * MINUTE), **options)
 
 
+def paths(mark, svg):
+    """What the marks of that kind draw."""
+    return re.findall(rf'class="mark-{mark} [^>]*><path d="([^"]*)"', svg)
+
+
 def segments(svg):
     """Number of separate line segments drawn."""
-    return sum(path.count("M") for path in re.findall(r'aria-roledescription="line mark"[^>]*? d="([^"]*)"', svg))
+    return sum(path.count("M") for path in paths("line", svg))
 
 
 @pytest.mark.parametrize("interactive", [True, False])
@@ -110,12 +115,12 @@ def test_specifications_are_plain_json_that_vega_lite_compiles_without_warning(s
 
 def test_a_line_of_zeros_lies_on_the_floor():
     svg = draw(charts.time_series("CPU", "%", CPU[:1], interactive=False, height=200), rows(["CPU user"], [0, 0]))
-    (path,) = re.findall(r'aria-roledescription="line mark"[^>]*? d="([^"]*)"', svg)
+    (path,) = paths("line", svg)
     assert path.startswith("M0,200")
 
 
 def test_the_axis_holds_the_whole_band():
     data = [{**row, "min": 1, "max": 80} for row in rows(["CPU user"], [2, 3, 2])]
     svg = draw(charts.time_series("CPU", "%", CPU[:1], band=True, interactive=False, height=200), data)
-    (path,) = re.findall(r'aria-roledescription="area mark"[^>]*? d="([^"]*)"', svg)
+    (path,) = paths("area", svg)
     assert min(float(y) for y in re.findall(r",(-?[0-9.]+)", path)) >= 0
