@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from agent.config import Config
 from agent.spool import Spool
 from agent.upload import drain
+
 from tests.agent.model import Portal, Serving, page, refusal
 from tests.agent.test_service import wait_for
 
@@ -175,6 +175,7 @@ def test_the_same_request_twice_waits_once(relay: Relay, portal: Portal) -> None
         (b"", "/v1/upload", {}, 400, "RELAY_004"),
         (b"x" * 200_000, "/v1/upload", {}, 413, "UPLOAD_004"),
     ],
+    ids=["path", "credentials", "batch id", "empty", "too large"],
 )
 def test_a_bad_request_is_refused(
     relay: Relay, body: bytes, path: str, headers: dict[str, str], http: int, code: str

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from agent import __version__, status
+
 from tests.agent.model import Portal, Serving, refusal
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from agent import journal
 from agent.journal import CorruptError
 from agent.spool import Spool, SpoolError
