@@ -76,14 +76,15 @@ def partners() -> tuple[DemoPartner, ...]:
 def prepare(path: Path, port: int, say: Say) -> dict[str, Any]:
     """Bring database, partners, people and machines to what the demo needs; returns what `path` now holds."""
     known = read(path)
+    passwords = {partner.name: _passwords(partner, known) for partner in partners()}
     call_command("migrate_schemas", shared=True, verbosity=0)
     for partner in partners():
-        _open(partner, known, say)
+        _open(partner, passwords[partner.name][Role.ADMIN], say)
     call_command("migrate_schemas", tenant=True, verbosity=0)
-    contents = {
-        "base_url": f"http://localhost:{port}",
-        "partners": {partner.name: _access(partner, port, known, say) for partner in partners()},
-    }
+    access = {partner.name: _access(partner, passwords[partner.name], known, say) for partner in partners()}
+    for partner in partners():
+        access[partner.name]["url"] = f"http://{partner.host}:{port}"
+    contents = {"base_url": f"http://localhost:{port}", "partners": access}
     write(path, contents)
     return contents
 
@@ -116,12 +117,12 @@ def _lookup(known: Any, *path: str) -> Any:
     return known
 
 
-def _open(partner: DemoPartner, known: Known, say: Say) -> None:
+def _open(partner: DemoPartner, admin_password: str, say: Say) -> None:
     """The partner with schema and host; one that a killed start left half-made is completed."""
     found = Partner.objects.filter(schema_name=partner.name).first()
     if found is None:
         say(f"Opening the partner {partner.title} …")
-        open_partner(_opening(partner, _password(partner, Role.ADMIN, known)))
+        open_partner(_opening(partner, admin_password))
         return
     found.create_schema(check_if_exists=True, verbosity=0)
     Domain.objects.get_or_create(domain=partner.host, defaults={"tenant": found})
@@ -134,42 +135,50 @@ def _opening(partner: DemoPartner, admin_password: str) -> Opening:
     )  # fmt: skip
 
 
-def _password(partner: DemoPartner, role: Role, known: Known) -> str:
-    return str(_lookup(known, "partners", partner.name, "users", role, "password") or secrets.token_urlsafe(12))
+def _passwords(partner: DemoPartner, known: Known) -> dict[Role, str]:
+    """The known password of each role, or a new one."""
+    people = {role: _lookup(known, "partners", partner.name, "users", role, "password") for role in partner.roles}
+    return {role: str(password or _new_password()) for role, password in people.items()}
 
 
-def _access(partner: DemoPartner, port: int, known: Known, say: Say) -> dict[str, Any]:
-    """The partner's part of the file."""
-    access: dict[str, Any] = {"url": f"http://{partner.host}:{port}"}
+def _new_password() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def _access(partner: DemoPartner, passwords: Mapping[Role, str], known: Known, say: Say) -> dict[str, Any]:
+    """The partner's part of the file, all but its address."""
     with schema_context(partner.name):
-        access["users"] = _people(partner, known, say)
+        access: dict[str, Any] = {"users": _people(partner, passwords, say)}
         if partner.machine_ids:
             access["enrolment_token"] = _enrolment_token(_lookup(known, "partners", partner.name, "enrolment_token"))
             access["machines"] = _machines(partner, known, say)
     return access
 
 
-def _people(partner: DemoPartner, known: Known, say: Say) -> dict[str, dict[str, str]]:
-    passwords = {role: _password(partner, role, known) for role in partner.roles}
+def _people(partner: DemoPartner, passwords: Mapping[Role, str], say: Say) -> dict[str, dict[str, str]]:
     users = {role: User.objects.filter(email=partner.email(role)).first() for role in partner.roles}
-    there = {role: user for role, user in users.items() if user}
     with ThreadPoolExecutor(2) as pool:  # a quarter of a second each, by design
-        right = dict(zip(there, pool.map(lambda role: check_password(passwords[role], there[role].password), there),
-                         strict=True))  # fmt: skip
-    for role, user in users.items():
+        right = pool.map(lambda role: _has_password(users[role], passwords[role]), partner.roles)
+    kept = dict(passwords)
+    for role, is_right in zip(partner.roles, right, strict=True):
+        user = users[role]
         if user is None:
-            User.objects.create_user(partner.email(role), passwords[role], role=role)
-        elif not right[role]:
-            passwords[role] = secrets.token_urlsafe(12)
-            _reset(user, passwords[role])
-            say(f"{user.email} had another password than demo.json knows, and was given a new one.")
-    return {str(role): {"email": partner.email(role), "password": passwords[role]} for role in partner.roles}
+            User.objects.create_user(partner.email(role), kept[role], role=role)
+        elif not is_right:
+            kept[role] = _new_password()
+            _set_password(user, kept[role])
+            say(f"{user.email} has a new password: the old one was changed, or demo.json lost.")
+    return {str(role): {"email": partner.email(role), "password": kept[role]} for role in partner.roles}
 
 
-def _reset(user: User, password: str) -> None:
+def _has_password(user: User | None, password: str) -> bool:
+    return user is not None and check_password(password, user.password)
+
+
+def _set_password(user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password"])
-    audit.record("password.changed", user=ACTOR, detail_user=user.email)
+    audit.record("password.changed", user=ACTOR, of=user.email)
 
 
 def _enrolment_token(text: Any) -> str:
@@ -183,29 +192,35 @@ def _enrolment_token(text: Any) -> str:
 
 
 def _machines(partner: DemoPartner, known: Known, say: Say) -> list[dict[str, str]]:
-    listed = _lookup(known, "partners", partner.name, "machines")
-    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    known_keys = {str(entry.get("machine_id")): str(entry.get("api_key")) for entry in entries}
-    machine_keys = {name: _machine_key(name, known_keys.get(name, ""), say) for name in partner.machine_ids}
+    """The active machines with their keys: known ones, those of a new registration, or new ones by rotation."""
+    known_keys = _known_keys(_lookup(known, "partners", partner.name, "machines"))
+    there = {collector.machine_id: collector for collector in Collector.objects.all()}
+    machine_keys, rotated = {}, []
+    for machine_id in partner.machine_ids:
+        collector = there.get(machine_id)
+        if collector is None:
+            machine_keys[machine_id] = str(registry.register(machine_id, machine_id, actor=ACTOR, ip=None)[1])
+        elif _is_key_of(known_keys.get(machine_id), machine_id):
+            machine_keys[machine_id] = known_keys[machine_id]
+        elif collector.active:
+            machine_keys[machine_id] = str(registry.rotate(collector, actor=ACTOR, ip=None))
+            rotated.append(machine_id)
+    if rotated:
+        say(f"New keys, for the old ones were revoked or demo.json lost: {', '.join(rotated)}.")
     if partner.is_generated:
         _describe(MACHINES)
-    return [{"machine_id": name, "api_key": key} for name, key in machine_keys.items() if key]
+    return [{"machine_id": machine_id, "api_key": key} for machine_id, key in machine_keys.items()]
 
 
-def _machine_key(machine_id: str, known: str, say: Say) -> str | None:
-    """A live key: the known one, one by rotation, or that of a new registration; None for a retired machine."""
-    secret = keys.parse(known)
+def _known_keys(entries: Any) -> dict[str, str]:
+    usable = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return {str(entry.get("machine_id")): str(entry.get("api_key")) for entry in usable}
+
+
+def _is_key_of(text: str | None, machine_id: str) -> bool:
+    secret = keys.parse(text or "")
     owner = registry.authenticate(secret) if secret else None
-    if owner and owner.machine_id == machine_id:
-        return known
-    collector = Collector.objects.filter(machine_id=machine_id).first()
-    if collector is None:
-        return str(registry.register(machine_id, machine_id, actor=ACTOR, ip=None)[1])
-    if not collector.active:
-        say(f"{machine_id} is retired, and stays so.")
-        return None
-    say(f"{machine_id} has a new key.")
-    return str(registry.rotate(collector, actor=ACTOR, ip=None))
+    return owner is not None and owner.machine_id == machine_id
 
 
 def _describe(machines: tuple[Machine, ...]) -> None:

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from core import children
+from core import processes
 from core.management.commands import serve
 from portal import demo
 from portal.demo_sample import Filling
@@ -30,7 +30,6 @@ from portal.demo_sample import Filling
 HOST = "127.0.0.1"
 PORT_WAIT_SECONDS = 5.0
 READY_SECONDS = 60.0
-STOP_SECONDS = 15.0
 RESTART_SECONDS = 10.0
 SAMPLE_SECONDS, UPLOAD_SECONDS = 5, 10
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -144,9 +143,8 @@ def _log_to(path: Path) -> None:
 
 def _start_portal(port: int, logs: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
     log = stack.enter_context((logs / "portal.log").open("wb"))
-    command = serve.command(HOST, port, workers=2, threads=4)
-    portal = children.start(command, settings.BASE_DIR, environment={**os.environ, "HTTPS": "false"}, log=log)
-    stack.callback(children.stop, [portal], STOP_SECONDS)
+    portal = serve.start(HOST, port, 2, 4, environment={**os.environ, "HTTPS": "false"}, output=log)
+    stack.callback(processes.stop, portal)
     return portal
 
 
@@ -182,7 +180,7 @@ class Agent:
             return None
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "agent", "run"]
-            return children.start(command, settings.BASE_DIR, environment=self._environment, log=log)
+            return processes.start(command, settings.BASE_DIR, self._environment, log)
 
     def restarted(self) -> int | None:
         """The exit code of an agent that ended a while ago and was started again just now, else None."""
@@ -196,7 +194,8 @@ class Agent:
         return code
 
     def stop(self) -> None:
-        children.stop([self._child] if self._child else [], STOP_SECONDS)
+        if self._child:
+            processes.stop(self._child)
 
 
 def _agent_environment(partner: Mapping[str, Any], spool: Path) -> dict[str, str]:
