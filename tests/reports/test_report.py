@@ -196,9 +196,13 @@ def test_the_page_needs_no_network_and_no_script(write):
 
 
 def test_drawings_do_not_share_ids(write):
-    page, _ = render(make(write({"web-01": machines.healthy(days=1, interval=300)})))
+    document = make(write({"web-01": machines.healthy(days=0.1, interval=600)}))
+    figures = sum(isinstance(block, Figure) for block in document.blocks())
+    clipped = '<svg viewBox="0 0 1 1"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>'
+    page = html.render(document, [clipped] * figures)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+    assert len(set(re.findall(r"url\(#([^)]+)\)", page))) == figures
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
 
 
