@@ -51,7 +51,7 @@ def config_path(environment: Mapping[str, str]) -> str:
 def load(environment: Mapping[str, str]) -> Config:
     """ConfigError for the first setting that is wrong."""
     path = config_path(environment)
-    text = _read_file(path, required="PERFAGENT_CONFIG" in environment)
+    text = _read_file(path, required=bool(environment.get("PERFAGENT_CONFIG")))
     values = parse(text, path)
     for name in _NAMES:
         value = environment.get(f"PERFAGENT_{name.upper()}")

@@ -70,7 +70,11 @@ def drain(
 ) -> Outcome:
     """Sends what waits: the newest batch and any that come meanwhile first, then the backlog from its oldest."""
     outcome = Outcome()
-    connection = Connection(config.url, config.ca_file, timeout)
+    try:
+        connection = Connection(config.url, config.ca_file, timeout)
+    except OSError as error:
+        outcome.failure = f"the certificate of PERFAGENT_CA_FILE cannot be used: {error}"
+        return outcome
     tried: list[str] = []
     try:
         live_from = max((sealed.number for sealed in spool.batches()), default=0)

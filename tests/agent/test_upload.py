@@ -110,7 +110,13 @@ def test_a_poison_batch_is_set_aside_and_blocks_nothing(
 
 @pytest.mark.parametrize(
     "reply",
-    [page(200), page(403), page(404), page(413), page(502), (200, {}, b""), (200, {}, b"[]"), (204, {}, b""), (301, {"Location": "http://127.0.0.1:1/"}, b""), (200, {}, b'{"status":"success"}'), refusal(401, "AUTH_001"), refusal(403, "TENANT_002"), refusal(429, "RATE_001"), refusal(503, "SERVER_002"), refusal(500, "UPLOAD_003"), refusal(400, "OTHER_001"), (400, {}, b'{"code":"UPLOAD_003"}'), success(201, "f" * 32, 2)],
+    [
+        *(page(200), page(403), page(404), page(413), page(502), (200, {}, b""), (200, {}, b"[]"), (204, {}, b"")),
+        *((301, {"Location": "http://127.0.0.1:1/"}, b""), (200, {}, b'{"status":"success"}')),
+        *(refusal(401, "AUTH_001"), refusal(403, "TENANT_002"), refusal(429, "RATE_001"), refusal(503, "SERVER_002")),
+        *(refusal(500, "UPLOAD_003"), refusal(400, "OTHER_001"), (400, {}, b'{"code":"UPLOAD_003"}')),
+        success(201, "f" * 32, 2),
+    ],
 )
 def test_every_other_answer_keeps_the_batch(spool: Spool, config: Config, portal: Portal, reply: Any) -> None:
     fill(spool, 2)
