@@ -8,27 +8,32 @@ Standard library only and Python 3.9+, because the agent ships this file.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Match, Optional, Sequence, Tuple
 
 from core.catalogue import Dataset, Metric
 
 MAX_PROBLEMS = 20
+MAX_COLUMNS = 1000
 MAX_TEXT_BYTES = 1024
 """Of one text cell; an index entry of PostgreSQL holds at most 2,704 bytes."""
 
 NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_PLAIN = re.compile(r"\d{1,15}(?:\.\d{0,19})?", re.ASCII)
 _UNIX = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SMALLEST_REAL = 1.2e-38
+_SMALLEST = 1e-20
+"""What is nearer to 0 is 0: nothing measured is so small, a 4-byte float may not hold it, nor NUMBER its decimals."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Window = Tuple[datetime, datetime]
@@ -89,9 +94,14 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def format_number(value: float) -> str:
-    """Seven significant digits (a 4-byte float holds no more), never an exponent."""
-    text = format(value, ".7g")
+    """Seven significant digits (all that a 4-byte float is good for), never an exponent."""
+    text = format(_without_dust(value), ".7g")
     return format(Decimal(text), "f") if "e" in text else text
+
+
+def _without_dust(value: float) -> float:
+    """0 (never -0) for what is too near to 0."""
+    return 0.0 if abs(value) < _SMALLEST else value
 
 
 def escape_text(text: str) -> str:
@@ -104,9 +114,21 @@ def unescape_text(text: str) -> str:
 
 
 def clean_text(raw: bytes) -> str:
-    """Any bytes (a host, device or mount name) as text that a cell may hold: others as `\\ooo`."""
-    text = raw.decode("utf-8", "backslashreplace")
-    return _CONTROL.sub(lambda match: f"\\{ord(match.group()):03o}", text)
+    """Any bytes (a host, device or mount name) as text that a cell may hold.
+
+    Bytes that are not UTF-8 and control characters become `\\xff` or `\\u2028`; a text that is too long is cut and ends
+    with a part of its SHA-256, so that two long mount points of one folder stay two.
+    """
+    text = _CONTROL.sub(_escape_control, raw.decode("utf-8", "backslashreplace"))
+    if len(text.encode()) <= MAX_TEXT_BYTES:
+        return text
+    mark = "…" + hashlib.sha256(raw).hexdigest()[:16]
+    return text.encode()[: MAX_TEXT_BYTES - len(mark.encode())].decode("utf-8", "ignore") + mark
+
+
+def _escape_control(match: Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _format_cell(value: Any) -> str:
@@ -171,16 +193,17 @@ def parse_number(text: str, metric: Metric) -> float:
     value = float(text)
     if not metric.minimum <= value <= metric.maximum:
         raise ValueError(f"is outside {metric.minimum:g} to {metric.maximum:g} {metric.unit}".rstrip())
-    return 0.0 if abs(value) < _SMALLEST_REAL else value
+    return _without_dust(value)
 
 
 def parse_text(text: str) -> str:
     """A text cell without its export quote; ValueError for control characters and for more than 1,024 bytes."""
+    text = unescape_text(text)
     if _CONTROL.search(text):
         raise ValueError("has a control character")
     if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
         raise ValueError(f"is longer than {MAX_TEXT_BYTES} bytes")
-    return unescape_text(text)
+    return text
 
 
 def _parse_numbers(text: str, metric: Metric) -> List[float]:
@@ -191,6 +214,10 @@ def _parse_integer(text: str) -> int:
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
         raise ValueError("is not a whole number")
     return int(text)
+
+
+def _trimmed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text.strip(" "))
 
 
 def _required(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -273,15 +300,17 @@ def _split(text: str) -> Tuple[List[str], List[List[str]], List[int]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: List[List[str]] = []
     lines: List[int] = []
+    read = 0
     try:
         for row in reader:
+            read = reader.line_num
             if row:
                 rows.append(row)
-                lines.append(reader.line_num)
+                lines.append(read)
     except csv.Error as error:
         kind = "truncated" if "unexpected end" in str(error) else "bad_value"
         reason = "a quote is opened and never closed" if kind == "truncated" else str(error)
-        raise BatchError(kind, f"Line {reader.line_num} is not CSV: {reason}.") from None
+        raise BatchError(kind, f"Line {read + 1} is not CSV: {reason}.") from None
     if not rows:
         raise BatchError("empty", "The file is empty.")
     header = [cell.strip().lower() for cell in rows[0]]
@@ -294,7 +323,7 @@ def _resolve_header(
     known = _known_columns(dataset, window)
     columns = [known.get(name) for name in header]
     names = [column.name for column in columns if column is not None]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise BatchError("bad_value", f"The header names {', '.join(twice)} more than once (aliases count).")
     needed = ["timestamp"] + ([dataset.instance] if dataset.instance else [])
@@ -303,6 +332,8 @@ def _resolve_header(
         raise BatchError("missing_column", f"The header has no column {' and no column '.join(missing)}.")
     if not set(names) & set(dataset.metric_names):
         raise BatchError("missing_column", f"The header has no metric of the dataset {dataset.name}.")
+    if len(header) > MAX_COLUMNS:
+        raise BatchError("bad_value", f"The header has {len(header)} columns, more than {MAX_COLUMNS}.")
     unknown = [name for name, column in zip(header, columns) if column is None]
     absent = [name for name in dataset.metric_names if name not in names]
     warnings = [f"Unknown column ignored: {name[:80]}" for name in unknown[:MAX_PROBLEMS]]
@@ -315,11 +346,12 @@ def _resolve_header(
 
 def _known_columns(dataset: Dataset, window: Optional[Window]) -> Mapping[str, _Column]:
     """Every header name that this dataset understands, aliases included."""
-    known = {"timestamp": _Column("timestamp", _required(_in_window(window)))}
-    known["machine_id"] = known["hostname"] = _Column("machine_id", _required(parse_text))
+    known = {"timestamp": _Column("timestamp", _trimmed(_required(_in_window(window))))}
+    known["machine_id"] = known["hostname"] = _Column("machine_id", _trimmed(_required(parse_text)))
     if dataset.instance:
-        parse = _parse_integer if dataset.instance_dtype == "bigint" else parse_text
-        known[dataset.instance] = _Column(dataset.instance, _required(parse))
+        integer = dataset.instance_dtype == "bigint"
+        parse = _trimmed(_required(_parse_integer)) if integer else _required(parse_text)
+        known[dataset.instance] = _Column(dataset.instance, parse)
     for metric in dataset.metrics:
         known[metric.name] = _Column(metric.name, _parser(metric), metric)
         for alias in metric.aliases:
@@ -328,11 +360,12 @@ def _known_columns(dataset: Dataset, window: Optional[Window]) -> Mapping[str, _
 
 
 def _parser(metric: Metric, factor: float = 1.0) -> Callable[[str], Any]:
+    """A text cell is read as it stands, spaces too; around numbers they mean nothing."""
     if metric.dtype == "text":
         return lambda text: parse_text(text) if text else None
     if metric.dtype == "real[]":
-        return lambda text: _parse_numbers(text, metric) if text else None
-    return lambda text: parse_number(text, metric) * factor if text else None
+        return _trimmed(lambda text: _parse_numbers(text, metric) if text else None)
+    return _trimmed(lambda text: _without_dust(parse_number(text, metric) * factor) if text else None)
 
 
 class _Reading:
@@ -376,16 +409,16 @@ class _Reading:
     def _cells(self, column: _Column, header: str, cells: Sequence[str], lines: Sequence[int]) -> Iterator[Any]:
         for index, cell in enumerate(cells):
             try:
-                yield column.parse(cell.strip(" "))
+                yield column.parse(cell)
             except ValueError as error:
                 self.add(Problem(lines[index], header, cell[:80], str(error)), isinstance(error, OutOfWindowError))
                 self.bad_rows.add(index)
                 yield None
 
     def refuse(self) -> None:
+        self.problems.sort(key=lambda problem: problem.line)
         if not self.count or self.skip_bad:
             return
-        self.problems.sort(key=lambda problem: problem.line)
         kind = "out_of_window" if self.only_out_of_window else "bad_value"
         first = self.problems[0]
         where = f"line {first.line}" + (f", column {first.column}" if first.column else "")
@@ -402,17 +435,17 @@ class _Reading:
 
 
 def _fast_numbers(column: _Column, cells: Iterable[str]) -> Optional[List[Any]]:
-    """A whole numeric column at once when every cell is a plain decimal in range or empty; else None."""
+    """A whole numeric column at once when every cell is digits and a point, in range, or empty; else None."""
     metric = column.metric
     if metric is None or not metric.is_number:
         return None
     filled = [cell for cell in cells if cell]
-    if not all(map(NUMBER.fullmatch, filled)) or any("e" in cell or "E" in cell for cell in filled):
+    if not all(map(_PLAIN.fullmatch, filled)):
         return None
     numbers = list(map(float, filled))
     if numbers and not (metric.minimum <= min(numbers) and max(numbers) <= metric.maximum):
         return None
     if column.factor != 1.0:
-        numbers = [number * column.factor for number in numbers]
+        numbers = [_without_dust(number * column.factor) for number in numbers]
     remaining = iter(numbers)
     return [next(remaining) if cell else None for cell in cells]
