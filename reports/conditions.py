@@ -101,7 +101,8 @@ class Growth:
         met = trend.low > 0 and rise >= self.least
         unit = MEASURES[self.measure].unit
         left = self.limit - float(values[~np.isnan(values)][-1])
-        until = f" At this rate {number(self.limit, unit)} is {number(left / trend.per_day)} days away." if met else ""
+        days = f"{number(left / trend.high)} to {number(left / trend.low)} days" if met else ""
+        until = f" At this rate {number(self.limit, unit)} is {days} away." if met else ""
         evidence = (
             f"{MEASURES[self.measure].title} changed by {number(trend.per_day, unit)} a day over {trend.days} days "
             f"(95 % interval {number(trend.low)} to {number(trend.high, unit)} a day, Theil–Sen slope of daily means; "

@@ -181,7 +181,8 @@ def _trend(view: View, values: Values) -> str:
     if trend is None:
         return "under 3 d"
     sign = "+" if trend.per_day > 0 else "−" if trend.per_day < 0 else ""
-    return f"{sign}{number(abs(trend.per_day))}" + ("" if trend.is_certain else " (n. s.)")
+    amount = f"{sign}{number(abs(trend.per_day))}" if abs(trend.per_day) >= 0.0005 else "about 0"
+    return amount + ("" if trend.is_certain else " (n. s.)")
 
 
 def not_measured(title: str, names: Sequence[str]) -> Paragraph:

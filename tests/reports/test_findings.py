@@ -1,5 +1,7 @@
 """Known ailments are found by name; a healthy machine is clean; nothing is found without evidence."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -169,3 +171,14 @@ def test_rules_are_complete_and_unique():
         assert rule.advice.endswith(".")
         assert rule.reference
         assert all(condition.measure in MEASURES for condition in rule.conditions)
+
+
+def test_growth_says_when_it_ends_as_a_range(read_one, clock):
+    columns = machines.healthy(interval=300)
+    leak(columns)
+    (finding,) = judge(read_one(columns), clock).findings
+    low, high = map(
+        float, re.findall(r"At this rate 100 % is ([0-9.]+) to ([0-9.]+) days away", finding.evidence[0])[0]
+    )
+    left = (16_000 - columns["mem_used_mb"][-1]) / (4000 / 7)
+    assert low - 1 <= left <= high + 1
