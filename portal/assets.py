@@ -21,7 +21,7 @@ from django.core.files.storage import FileSystemStorage
 from reports.charts import VEGA_LITE
 
 NAME = "portal/vega.js"
-GLOBALS = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
 
 def build(folder: Path) -> Path:

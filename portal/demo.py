@@ -81,10 +81,16 @@ def prepare(path: Path, port: int, say: Say) -> dict[str, Any]:
     for partner in partners():
         _open(partner, passwords[partner.name][Role.ADMIN], say)
     call_command("migrate_schemas", tenant=True, verbosity=0)
-    access = {partner.name: _access(partner, passwords[partner.name], known, say) for partner in partners()}
-    for partner in partners():
-        access[partner.name]["url"] = f"http://{partner.host}:{port}"
-    contents = {"base_url": f"http://localhost:{port}", "partners": access}
+    contents = {
+        "base_url": f"http://localhost:{port}",
+        "partners": {
+            partner.name: {
+                "url": f"http://{partner.host}:{port}",
+                **_access(partner, passwords[partner.name], known, say),
+            }
+            for partner in partners()
+        },
+    }
     write(path, contents)
     return contents
 

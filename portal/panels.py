@@ -38,11 +38,12 @@ class Panel:
     def spec(self) -> dict[str, Any]:
         """Its chart. The legend is the page's own: it wraps, and carries the newest values."""
         spec = charts.time_series(
-            "", self.unit, self.series, stacked=self.stacked, band=not self.stacked, maximum=self.maximum,
+            "", "", self.series, stacked=self.stacked, band=not self.stacked, maximum=self.maximum,
             height=HEIGHT,
         )  # fmt: skip
         spec["encoding"]["color"]["legend"] = None
-        spec["description"] = f"{self.title}. {spec['description']}"
+        unit = f", {self.unit}" if self.unit else ""
+        spec["description"] = f"{self.title}{unit}{spec['description']}"
         return spec
 
 
@@ -122,7 +123,7 @@ SYSTEM_SECTIONS = (
         "Disk",
         SYSTEM,
         (
-            _panel("disk-throughput", "Disk throughput", SYSTEM, "disk_read_mb", "disk_write_mb"),
+            _panel("disk-throughput", "Disk throughput", SYSTEM, "disk_read_mb", "disk_write_mb", wide=True),
             _panel("disk-iops", "Disk operations", SYSTEM, "disk_read_iops", "disk_write_iops"),
             _panel("disk-await", "Disk await", SYSTEM, "disk_await_ms", hint="Mean time of an I/O, queueing included."),
             _panel("disk-util", "Disk utilisation", SYSTEM, "disk_io_util", maximum=100,

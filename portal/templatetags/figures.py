@@ -18,15 +18,15 @@ SPARK_WIDTH, SPARK_HEIGHT = 120, 26
 
 
 @register.filter
-def amount(value: float | None) -> str:
-    """About three digits: 0.04, 3.2, 31, 1,204."""
-    if value is None:
+def amount(value: object) -> str:
+    """About three digits: 0.04, 3.2, 31, 1,204. A template's word for a missing value is '', which is a dash too."""
+    if not isinstance(value, int | float):
         return DASH
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:
         return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 0.1 or value == 0 else f"{value:.2g}" if value >= 0.005 else "0.0"
+    return f"{value:.2f}" if 0.005 <= value < 0.095 else f"{value:.1f}"
 
 
 @register.filter
@@ -51,9 +51,9 @@ def moment(value: datetime | None) -> SafeString:
 
 
 @register.simple_tag
-def bar(value: float | None, high: float = 90, warm: float = 75) -> SafeString:
+def bar(value: object, high: float = 90, warm: float = 75) -> SafeString:
     """A share of 100 as a thin bar; the number stands beside it, so it is hidden from screen readers."""
-    if value is None:
+    if not isinstance(value, int | float):
         return mark_safe('<svg class="bar" aria-hidden="true"></svg>')  # constant
     level = "high" if value >= high else "warm" if value >= warm else "calm"
     return format_html(

@@ -1,7 +1,8 @@
 // The charts of one machine: reads its series, draws them with Vega as they come into view, keeps them up to date.
 
 const page = JSON.parse(document.getElementById("page-data").textContent);
-const { vegaEmbed, vega } = window;
+const { vegaEmbed } = window;
+const ERRORS_ONLY = 1; // Vega warns of every chart that is still empty
 const { say, reason, clock } = window.portal;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -10,6 +11,7 @@ const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
 const answers = new Map(); // dataset → its newest answer
 const charts = new Map(); // figure → what is drawn in it
+const OPEN_INSTANCES = 2;
 let timer = 0;
 let readAt = 0;
 
@@ -125,7 +127,7 @@ async function embed(figure) {
   target.className = "drawing";
   figure.querySelector(".chart").append(target);
   const { view } = await vegaEmbed(target, spec, {
-    ast: true, actions: false, defaultStyle: false, renderer: "canvas", config: theme(),
+    ast: true, actions: false, logLevel: ERRORS_ONLY, defaultStyle: false, renderer: "canvas", config: theme(),
     tooltip: (handler, event, item, value) => showTip(figure, event, item, value),
   });
   return view;
@@ -195,6 +197,7 @@ function showInstances(section) {
     const made = section.querySelector("template").content.firstElementChild.cloneNode(true);
     made.dataset.instance = name;
     made.querySelector("summary b").textContent = name;
+    made.open = names.length <= OPEN_INSTANCES;
     section.append(made);
     made.querySelectorAll("[data-panel]").forEach(prepare);
   });

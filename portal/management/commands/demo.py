@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -62,7 +64,8 @@ class Command(BaseCommand):
             _log_to(logs / "demo.log")
             self._say("Preparing the database and the pages …")
             contents = demo.prepare(data_dir / "demo.json", port, self._say)
-            call_command("collectstatic", interactive=False, verbosity=0)
+            if not _static_files_are_current():
+                call_command("collectstatic", interactive=False, verbosity=0)
             portal = _start_portal(port, logs, stack)
             agent = Agent(contents, data_dir, logs)
             stack.callback(agent.stop)
@@ -139,6 +142,17 @@ def _log_to(path: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().handlers = [handler]
     logging.getLogger("perfanalysis.audit").handlers = [handler]
+
+
+def _static_files_are_current() -> bool:
+    """Whether nothing has changed since they were collected, which takes seconds for the compression."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    if not manifest.exists():
+        return False
+    names = json.loads(manifest.read_text())["paths"]
+    made = manifest.stat().st_mtime
+    sources = [(name, Path(storage.path(name))) for finder in get_finders() for name, storage in finder.list(None)]
+    return all(name in names and path.stat().st_ctime < made for name, path in sources)
 
 
 def _start_portal(port: int, logs: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
