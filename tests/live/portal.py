@@ -14,6 +14,7 @@ import tempfile
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: Message
     body: bytes
 
     def json(self) -> Any:
@@ -32,11 +33,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class RunningPortal:
-    """A portal on a loopback port; `keys` are the bearer keys of each partner's `server1`."""
+    """A portal on a loopback port; `keys` are the bearer keys of each partner's `server1`, `socket` its database's."""
 
     port: int
     password: str
     keys: dict[str, str]
+    socket: str
 
     def url(self, partner: str) -> str:
         return f"http://{partner}.localhost:{self.port}"
@@ -48,7 +50,7 @@ class RunningPortal:
         with contextlib.closing(connection):
             connection.request(method, path, body, {"Host": f"{partner}.localhost:{self.port}", **(headers or {})})
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+            return Answer(answer.status, answer.msg, answer.read())
 
     def upload(self, partner: str, body: bytes, **headers: str) -> Answer:
         given = {"Authorization": f"Bearer {self.keys[partner]}", "Content-Type": "text/csv"}
@@ -62,7 +64,7 @@ class RunningPortal:
         assert token, page.body[:500]
         csrf = _cookies(page)["csrftoken"]
         fields = {
-            "csrfmiddlewaretoken": token[1].decode(), "username": f"{role}@{partner}.example",
+            "csrfmiddlewaretoken": token[1].decode(), "email": f"{role}@{partner}.example",
             "password": self.password,
         }  # fmt: skip
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={csrf}"}
@@ -72,7 +74,7 @@ class RunningPortal:
 
 
 def _cookies(answer: Answer) -> dict[str, str]:
-    found = re.findall(r"(sessionid|csrftoken)=([^;]+)", " ".join(answer.headers.get("set-cookie", "").split("\n")))
+    found = re.findall(r"(sessionid|csrftoken)=([^;]+)", " ".join(answer.headers.get_all("Set-Cookie") or []))
     return dict(found)
 
 
@@ -83,7 +85,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_portal() -> Iterator[RunningPortal]:
+def running_portal(workers: int = 1) -> Iterator[RunningPortal]:
     """A portal with a data folder of its own; it ends, by its process id, with the block."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="perfanalysis-live-", ignore_cleanup_errors=True) as folder:
@@ -91,7 +93,7 @@ def running_portal() -> Iterator[RunningPortal]:
         limits = dict.fromkeys(("REQUEST_RATE", "UPLOAD_RATE", "SIGN_IN_RATE"), "100000/m")
         environment = {**os.environ, **limits, "DATA_DIR": folder, "HTTPS": "false", "DATABASE_URL": ""}
         environment.pop("DJANGO_SETTINGS_MODULE", None)
-        command = [sys.executable, "-m", "tests.live.portal_process", str(port)]
+        command = [sys.executable, "-m", "tests.live.portal_process", str(port), str(workers)]
         log = Path(folder, "portal.log")
         with log.open("wb") as errors:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors)

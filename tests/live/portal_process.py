@@ -1,6 +1,6 @@
 """A real portal for tests: granian on an embedded PostgreSQL of its own, with the cast of two partners.
 
-Run as `python -m tests.live.portal_process PORT` with DATA_DIR set; prints one line of JSON when it serves.
+Run as `python -m tests.live.portal_process PORT WORKERS` with DATA_DIR set; prints one line of JSON when it serves.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def main() -> None:
     from core.management.commands import serve
     from tests.cast import PASSWORD, open_cast
 
-    port = int(sys.argv[1])
-    with embedded.running(Path(settings.DATA_DIR)):
+    port, workers = int(sys.argv[1]), int(sys.argv[2])
+    with embedded.running(Path(settings.DATA_DIR)) as cluster:
         call_command("migrate_schemas", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         casts = [open_cast(name) for name in ("alpha", "beta")]
-        server = serve.start("127.0.0.1", port, workers=1, threads=4)
+        server = serve.start("127.0.0.1", port, workers=workers, threads=4)
         _wait_until_it_answers(port)
-        sys.stdout.write(json.dumps({"password": PASSWORD, "keys": {cast.schema: cast.key for cast in casts}}) + "\n")
+        keys = {cast.schema: cast.key for cast in casts}
+        ready = {"password": PASSWORD, "keys": keys, "socket": str(cluster.socket)}
+        sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         processes.run_until_stopped(server)
 
