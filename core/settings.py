@@ -2,73 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from core import embedded
+from core.environment import (
+    CACHE,
+    DATABASE,
+    LEVEL,
+    NETWORKS,
+    POSITIVE,
+    RATE,
+    SWITCH,
+    TEXT,
+    WHOLE,
+    Variable,
+    read,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One environment variable: how it is read, what it is when absent, and what it does."""
-
-    name: str
-    cast: type
-    default: Any
-    sentence: str
-
-
 VARIABLES = (
-    Variable("DEBUG", bool, False, "Show tracebacks in the browser. Never on in production."),
-    Variable("SECRET_KEY", str, "", "Signs sessions and links. Empty: made once and kept in DATA_DIR, mode 0600."),
-    Variable("DATA_DIR", str, ".data", "Folder for the embedded database, the cache and the made secret key."),
-    Variable("DATABASE_URL", str, "", "PostgreSQL ≥ 15 as `postgres://user:password@host:5432/name`. Empty: embedded."),
+    Variable("DEBUG", SWITCH, False, "Show tracebacks in the browser. Never on in production."),
+    Variable("SECRET_KEY", TEXT, "", "Signs sessions and links. Empty: made once and kept in DATA_DIR, mode 0600."),
+    Variable("DATA_DIR", TEXT, ".data", "Folder for the embedded database, the cache and the made secret key."),
     Variable(
-        "CACHE_URL", str, "", "`redis://host:6379/0`, needed when there is more than one machine. Empty: on disk."
+        "DATABASE_URL", DATABASE, "", "PostgreSQL ≥ 15 as `postgres://user:password@host:5432/name`. Empty: embedded."
     ),
-    Variable("HTTPS", bool, True, "The portal is reached over TLS only: secure cookies, HSTS, redirect."),
-    Variable("PROXY_TLS_HEADER", bool, False, "A trusted proxy ends TLS and sets `X-Forwarded-Proto`."),
-    Variable("TRUSTED_PROXIES", list, [], "Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."),
-    Variable("REQUEST_RATE", str, "100/m", "API requests an address may make; `N/s`, `N/m`, `N/h`."),
-    Variable("UPLOAD_RATE", str, "10/m", "Uploads a machine may make."),
-    Variable("SIGN_IN_RATE", str, "10/m", "Sign-in attempts for one address, and for one account."),
-    Variable("UPLOAD_MAX_MB", int, 64, "Largest upload, unpacked, in MB."),
-    Variable("UPLOAD_FUTURE_SECONDS", int, 600, "How far ahead of the portal's clock a timestamp may be."),
-    Variable("KEY_OVERLAP_HOURS", int, 24, "How long the old key of a machine works after a rotation."),
-    Variable("LATE_SECONDS", int, 600, "A machine with no sample for this long is late."),
-    Variable("SILENT_SECONDS", int, 3600, "A machine with no sample for this long is silent."),
-    Variable("LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Variable(
+        "CACHE_URL", CACHE, "", "`redis://host:6379/0`, needed when there is more than one machine. Empty: on disk."
+    ),
+    Variable("HTTPS", SWITCH, True, "The portal is reached over TLS only: secure cookies, HSTS, redirect."),
+    Variable("PROXY_TLS_HEADER", SWITCH, False, "A trusted proxy ends TLS and sets `X-Forwarded-Proto`."),
+    Variable("TRUSTED_PROXIES", NETWORKS, [], "Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."),
+    Variable("REQUEST_RATE", RATE, "100/m", "API requests an address may make; `N/s`, `N/m`, `N/h`."),
+    Variable("UPLOAD_RATE", RATE, "10/m", "Uploads a machine may make."),
+    Variable("SIGN_IN_RATE", RATE, "10/m", "Sign-in attempts for one address, and for one account."),
+    Variable("UPLOAD_MAX_MB", POSITIVE, 64, "Largest upload, unpacked, in MB."),
+    Variable("UPLOAD_FUTURE_SECONDS", WHOLE, 600, "How far ahead of the portal's clock a timestamp may be."),
+    Variable("KEY_OVERLAP_HOURS", WHOLE, 24, "How long the old key of a machine works after a rotation."),
+    Variable("LATE_SECONDS", WHOLE, 600, "A machine with no sample for this long is late."),
+    Variable("SILENT_SECONDS", WHOLE, 3600, "A machine with no sample for this long is silent."),
+    Variable("LOG_LEVEL", LEVEL, "INFO", "DEBUG, INFO, WARNING or ERROR."),
 )
 
-_environment = environ.Env()
-
-
-def _read(variable: Variable) -> Any:
-    try:
-        return _environment.get_value(variable.name, cast=variable.cast, default=variable.default)
-    except (ValueError, TypeError):
-        kind = {bool: "true or false", int: "a whole number"}.get(variable.cast, "a text")
-        raise ImproperlyConfigured(f"{variable.name} must be {kind}: {variable.sentence}") from None
-
-
-_values = {variable.name: _read(variable) for variable in VARIABLES}
+_values = {variable.name: read(variable, os.environ) for variable in VARIABLES}
 
 
 def _secret_key(data_dir: Path) -> str:
-    """The key kept in DATA_DIR, made at the first start."""
+    """The key kept in DATA_DIR, made at the first start; of two processes that make it at once both get the first."""
     path = data_dir / "secret_key"
     if not path.exists():
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(64))
+        with tempfile.NamedTemporaryFile("w", dir=data_dir) as made, contextlib.suppress(FileExistsError):
+            made.write(secrets.token_urlsafe(64))
+            made.flush()
+            os.link(made.name, path)
     return path.read_text().strip()
 
 
@@ -135,7 +132,9 @@ DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 
 def _cache(name: str, **options: Any) -> dict[str, Any]:
     if _values["CACHE_URL"]:
-        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _values["CACHE_URL"], **options}
+        away = {"socket_connect_timeout": 1, "socket_timeout": 1}
+        backend = "django.core.cache.backends.redis.RedisCache"
+        return {"BACKEND": backend, "LOCATION": _values["CACHE_URL"], "OPTIONS": away, **options}
     return {"BACKEND": "diskcache.DjangoCache", "LOCATION": str(DATA_DIR / "cache" / name), **options}
 
 
@@ -219,7 +218,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^api/v1/status$"]
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^api/v1/status$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _values["PROXY_TLS_HEADER"] else None
