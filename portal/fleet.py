@@ -47,6 +47,7 @@ class Column:
     value: Callable[[Machine], Value]
     largest_first: bool = True
     hint: str = ""
+    unit: str = ""
 
 
 COLUMNS = (
@@ -55,8 +56,14 @@ COLUMNS = (
     Column("cpu", "CPU", lambda machine: machine.cpu_percent, hint="Busy, % of all CPUs; the line is 24 h"),
     Column("memory", "Memory", lambda machine: machine.memory_percent, hint="Used, % of memory; cache is not used"),
     Column("disk", "Disk", _sampled("disk_io_util"), hint="Busiest disk, % of time; mean time of an I/O"),
-    Column("network", "Network", _network, hint="Received and sent, MB/s"),
-    Column("pressure", "Pressure", _pressure, hint="PSI: % of time in which a task waited for CPU, memory, I/O"),
+    Column("network", "Network", _network, hint="Received and sent", unit="MB/s"),
+    Column(
+        "pressure",
+        "Pressure",
+        _pressure,
+        hint="PSI: share of time in which a task waited for CPU, memory, I/O",
+        unit="%",
+    ),
     Column("load", "Load", _sampled("load_1min"), hint="Tasks running or waiting for disk, 1 min"),
     Column("seen", "Last seen", _last_seen, hint="When its last batch was stored"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.http import QueryDict
 
@@ -55,7 +55,7 @@ def parse(query: QueryDict, now: datetime) -> Period:
         if not form.is_valid():
             problems = " ".join(str(message) for messages in form.errors.values() for message in messages)
             raise ServiceError("REQUEST_003", f"The period is not understood: {problems}")
-        return Period("", form.cleaned_data["start"], form.cleaned_data["end"])
+        return Period("", form.cleaned_data["start"].astimezone(UTC), form.cleaned_data["end"].astimezone(UTC))
     name = query.get("range", DEFAULT)
     if name not in RANGES:
         raise ServiceError("REQUEST_003", f"There is no range {name[:20]!r}; known: {', '.join(RANGES)}.")

@@ -1,0 +1,69 @@
+"""A headless Chromium on the running portal, and what it complains of."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.live.portal import RunningPortal
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+WIDE, NARROW = 1400, 380
+
+
+@dataclass
+class Visit:
+    """One browser window at one partner; complaints: console errors, page errors, refused content."""
+
+    page: Page
+    portal: RunningPortal
+    partner: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.portal.url(self.partner) + path)
+
+    def sign_in(self, role: str) -> None:
+        self.open("/sign-in")
+        self.page.fill("#id_email", f"{role}@{self.partner}.example")
+        self.page.fill("#id_password", self.portal.password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url("**/")
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def visit(browser: Browser, portal: RunningPortal, partner: str, *, width: int = WIDE) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, timezone_id="America/New_York")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    found = Visit(page, portal, partner)
+    page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: found.complaints.append(error.message))
+    page.on("request", lambda request: _check_host(found, request.url))
+    yield found
+    context.close()
+
+
+def _check_host(found: Visit, url: str) -> None:
+    if not url.startswith((found.portal.url(found.partner), "data:", "blob:")):
+        found.complaints.append(f"asked another host: {url}")

@@ -1,0 +1,167 @@
+"""Every page, as each role, as the other partner's Admin and as nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern
+from django_tenants.utils import schema_context
+
+from accounts.models import Role
+from collectors import registry
+from portal.urls import urlpatterns
+from tests.cast import MACHINE, Cast
+
+TOKEN = "TOKEN"
+
+
+@dataclass(frozen=True)
+class Page:
+    """An address, its method, and the status for a role that may (nobody is sent to sign in unless `open`)."""
+
+    name: str
+    path: str
+    least: Role | None
+    method: str = "get"
+    status: int = 200
+
+
+PAGES = (
+    Page("fleet", "/", Role.VIEWER),
+    Page("machine", f"/machines/{MACHINE}", Role.VIEWER),
+    Page("sign-in", "/sign-in", None),
+    Page("sign-out", "/sign-out", Role.VIEWER, "post", 302),
+    Page("password", "/password", Role.VIEWER),
+    Page("machines", "/manage/machines", Role.ADMIN),
+    Page("register-machine", "/manage/machines/register", Role.ADMIN, "post"),
+    Page("rotate-machine-key", f"/manage/machines/{MACHINE}/rotate-key", Role.ADMIN, "post"),
+    Page("retire-machine", f"/manage/machines/{MACHINE}/retire", Role.ADMIN, "post", 302),
+    Page("add", "/add", Role.ADMIN),
+    Page("make-token", "/add/token", Role.ADMIN, "post"),
+    Page("arrivals", f"/add/token/{TOKEN}", Role.ADMIN),
+    Page("revoke-token", f"/add/token/{TOKEN}/revoke", Role.ADMIN, "post", 302),
+    Page("download-agent", "/download/perfagent.pyz", None),
+)
+RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
+
+
+def declared() -> list[URLPattern]:
+    return [pattern for pattern in urlpatterns if pattern.name != "health"]
+
+
+def send(client: Client, page: Page, token: str) -> Any:
+    return getattr(client, page.method)(page.path.replace(TOKEN, token))
+
+
+@pytest.fixture
+def token(alpha: Cast) -> str:
+    with schema_context(alpha.schema):
+        return registry.make_enrolment_token(actor="test").public_id
+
+
+def test_every_address_declares_the_role_that_this_table_says() -> None:
+    roles = {pattern.name: pattern.callback.role for pattern in declared()}  # type: ignore[attr-defined]
+    assert roles == {page.name: page.least for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_sees_what_it_may_and_nothing_else(page: Page, role: Role, alpha: Cast, token: str) -> None:
+    answer = send(alpha.client(role), page, token)
+    if page.least is None:
+        assert answer.status_code in (200, 302, 404)
+    elif RANK[role] >= RANK[page.least]:
+        assert answer.status_code == page.status, answer.content
+    else:
+        assert answer.status_code == 403
+        assert "AUTH_003" in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nobody_is_sent_to_sign_in_and_back(page: Page, alpha: Cast, token: str) -> None:
+    answer = send(alpha.client(), page, token)
+    if page.least is None:
+        assert answer.status_code in (200, 404)
+        return
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/sign-in?next=%2F")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: Cast, token: str) -> None:
+    stolen = beta.client(Role.ADMIN).cookies
+    client = alpha.client()
+    client.cookies = stolen
+    answer = send(client, page, token)
+    assert answer.status_code in ((200, 404) if page.least is None else (302,))
+    if page.least is not None:
+        assert answer["Location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize("path", [f"/add/token/{TOKEN}", f"/add/token/{TOKEN}/revoke", "/machines/only-alpha"])
+def test_ids_of_another_partner_are_not_found(path: str, alpha: Cast, beta: Cast, token: str) -> None:
+    with schema_context(alpha.schema):
+        registry.register("only-alpha", "", actor="test", ip=None)
+    method = "post" if path.endswith("revoke") else "get"
+    answer = getattr(beta.client(Role.ADMIN), method)(path.replace(TOKEN, token))
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.method == "post"], ids=lambda page: page.name)
+def test_a_form_without_its_token_is_refused(page: Page, alpha: Cast, token: str) -> None:
+    client = alpha.client(Role.ADMIN, enforce_csrf_checks=True)
+    answer = send(client, page, token)
+    assert answer.status_code == 403
+    assert "AUTH_005" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/manage/machines/server1/retire", "/add/token"])
+def test_what_changes_something_does_not_take_get(path: str, alpha: Cast) -> None:
+    answer = alpha.client(Role.ADMIN).get(path)
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+
+
+def test_a_change_of_role_applies_to_the_next_request(alpha: Cast) -> None:
+    client = alpha.client(Role.ADMIN)
+    assert client.get("/add").status_code == 200
+    with schema_context(alpha.schema):
+        user = alpha.user(Role.ADMIN)
+        user.role = Role.VIEWER
+        user.save()
+    assert client.get("/add").status_code == 403
+
+
+def test_a_poll_without_a_session_moves_the_whole_page_to_sign_in(alpha: Cast) -> None:
+    answer = alpha.client().get("/", headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == "/sign-in"
+
+
+def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
+    viewer, admin = (alpha.client(role).get("/").content.decode() for role in (Role.VIEWER, Role.ADMIN))
+    assert 'href="/add"' in admin
+    assert 'href="/manage/machines"' in admin
+    assert 'href="/add"' not in viewer
+    assert 'href="/manage/machines"' not in viewer
+
+
+@pytest.mark.parametrize("path", ["/", f"/machines/{MACHINE}", "/manage/machines", "/add", "/password"])
+def test_nothing_on_a_page_is_inline_or_from_another_host(path: str, alpha: Cast) -> None:
+    answer = alpha.client(Role.ADMIN).get(path)
+    text = answer.content.decode()
+    assert "style=" not in text
+    assert "<style" not in text
+    assert " onclick" not in text
+    assert 'src="http' not in text
+    scripts = [part.split(">")[0] for part in text.split("<script")[1:]]
+    assert all("src=" in script or "application/json" in script for script in scripts)
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_an_unknown_host_gets_a_page_without_a_tenant(db: None) -> None:
+    answer = Client(headers={"host": "nowhere.localhost"}).get("/")
+    assert answer.status_code == 404
+    assert "TENANT_001" in answer.content.decode()
