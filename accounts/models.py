@@ -54,6 +54,10 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email = self.email.strip().lower()
+        super().save(*args, **kwargs)
+
     def has_role(self, least: Role) -> bool:
         """Whether this user's role is `least` or a higher one."""
         return self.is_active and _RANK[Role(self.role)] >= _RANK[least]

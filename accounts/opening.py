@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django_tenants.utils import schema_context
+from django_tenants.utils import schema_context, schema_exists
 
 from accounts import audit
 from accounts.models import Role, User
@@ -40,13 +40,16 @@ def open_partner(opening: Opening) -> Partner:
         is_generated=opening.is_generated, retention_days=opening.retention_days,
     )  # fmt: skip
     partner.full_clean()
-    partner.save(verbosity=0)
+    if schema_exists(partner.schema_name):
+        raise ValidationError(f"The database has a schema {partner.schema_name} already, of no partner.")
     try:
+        partner.save(verbosity=0)
         Domain(domain=opening.host, tenant=partner).save()
         with schema_context(partner.schema_name):
             User.objects.create_user(opening.admin_email, opening.admin_password, role=Role.ADMIN)
             audit.record("partner.opened", user=opening.admin_email)
-    except Exception:
-        partner.delete(force_drop=True)
+    except BaseException:  # Ctrl-C too
+        if partner.pk is not None:
+            partner.delete(force_drop=True)
         raise
     return partner

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -29,6 +30,7 @@ def register(machine_id: str, hostname: str, *, actor: str, ip: str | None) -> t
     collector = Collector(machine_id=machine_id, hostname=hostname, ip_address=ip)
     try:
         collector.full_clean(validate_unique=False)
+        ProhibitNullCharactersValidator()(hostname)
     except ValidationError as error:
         raise ServiceError("COLLECTOR_002", " ".join(error.messages)) from None
     try:
@@ -62,11 +64,15 @@ def _use(token: keys.Secret) -> bool:
 
 
 def rotate(collector: Collector, *, actor: str, ip: str | None) -> keys.Secret:
-    """A new key; the newest of the old ones works for KEY_OVERLAP_HOURS more, any older one stops now."""
+    """A new key; the newest of the old ones works for KEY_OVERLAP_HOURS more, any older one stops now.
+
+    COLLECTOR_002 for a retired machine.
+    """
     now = timezone.now()
     overlap_ends = now + timedelta(hours=settings.KEY_OVERLAP_HOURS)
     with transaction.atomic():
-        Collector.objects.select_for_update().get(pk=collector.pk)
+        if not Collector.objects.select_for_update().get(pk=collector.pk).active:
+            raise ServiceError("COLLECTOR_002", f"{collector.machine_id} is retired.")
         live = list(CollectorKey.objects.live(now).filter(collector=collector).order_by("-created_at", "-id"))
         if live:
             ends = min(live[0].expires_at or overlap_ends, overlap_ends)

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -109,6 +115,8 @@ def as_service_error(exception: BaseException | None) -> ServiceError:
         return ServiceError("UPLOAD_004", "The request has too many parts or too large fields.")
     if isinstance(exception, MultiPartParserError):
         return ServiceError("UPLOAD_008", "The multipart body is malformed or truncated.")
+    if isinstance(exception, (SuspiciousOperation, BadRequest)):
+        return ServiceError("REQUEST_003", "The request is malformed.")
     return _bug(exception)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import sqlite3
+from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 
 import diskcache
 import redis
@@ -17,7 +20,7 @@ from core.errors import ServiceError
 
 logger = logging.getLogger("perfanalysis.limits")
 
-CACHE_ERRORS = (redis.RedisError, diskcache.Timeout, OSError)
+CACHE_ERRORS = (redis.RedisError, diskcache.Timeout, sqlite3.Error, OSError)
 """What a cache raises when it is away."""
 
 
@@ -27,10 +30,12 @@ def _trusted(networks: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddre
 
 
 def _is_trusted(address: str) -> bool:
+    """Whether it is one of our proxies; on a socket for both families an IPv4 peer comes as ::ffff:10.0.0.1."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return any(parsed in network for network in _trusted(tuple(settings.TRUSTED_PROXIES)))
 
 
@@ -57,16 +62,24 @@ def limit(request: HttpRequest, group: str, key: str, rate: str, *, fail_open: b
 
     Windows are fixed. fail_open: what happens when the cache is away; ingest goes on, sign-in does not (trap 31).
     """
-    try:
-        usage = get_usage(request, group=group, key=lambda *_: key, rate=rate, increment=True)
-    except CACHE_ERRORS as error:
-        logger.warning("the cache for limits is away: %s", type(error).__name__)
+    usage = _count(request, group, key, rate)
+    if usage is None:
         if fail_open:
             return
-        raise ServiceError("RATE_001", "Sign-in is not possible right now. Try again soon.", retry_after=30) from None
-    if usage and usage["should_limit"]:
+        raise ServiceError("RATE_001", "Sign-in is not possible right now. Try again soon.", retry_after=30)
+    if usage["should_limit"]:
         wait = max(1, usage["time_left"])
         raise ServiceError("RATE_001", f"Too many requests. Wait {wait} seconds.", retry_after=wait)
+
+
+def _count(request: HttpRequest, group: str, key: str, rate: str) -> dict[str, Any] | None:
+    """django-ratelimit's answer, None when the cache is away: it raises, or (time_left < 0) it forgets at once."""
+    try:
+        usage: dict[str, Any] = get_usage(request, group=group, key=lambda *_: key, rate=rate, increment=True)
+    except CACHE_ERRORS as error:
+        logger.warning("the cache for limits is away: %s", type(error).__name__)
+        return None
+    return usage if usage["time_left"] >= 0 else None
 
 
 def shared_get(key: str) -> object:
@@ -80,5 +93,13 @@ def shared_get(key: str) -> object:
 def shared_set(key: str, value: object, seconds: int) -> None:
     try:
         caches["shared"].set(key, value, seconds)
+    except CACHE_ERRORS as error:
+        logger.warning("the shared cache is away: %s", type(error).__name__)
+
+
+def shared_delete(keys: Collection[str]) -> None:
+    """With the cache away, what is in it may live on for the seconds that it was set for."""
+    try:
+        caches["shared"].delete_many(keys)
     except CACHE_ERRORS as error:
         logger.warning("the shared cache is away: %s", type(error).__name__)

@@ -26,8 +26,14 @@ def dump(partner: Partner, target: Path) -> Path:
     """The whole schema as a pg_dump archive (custom format), mode 0600; it exists under `target` only when complete."""
     if partner.active:
         raise ClosingError(f"{partner.schema_name} is still active: deactivate it first.")
+    if target.exists():
+        raise ClosingError(f"{target} exists already: choose another file.")
     partial = target.with_name(target.name + ".partial")
-    partial.touch(mode=0o600)
+    try:
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        raise ClosingError(f"{partial} cannot be written: {error.strerror}.") from None
     command = [_program("pg_dump"), "--format=custom", f"--schema={partner.schema_name}", "--file", str(partial)]
     done = subprocess.run(command, env=_libpq_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -69,4 +75,5 @@ def _libpq_environment() -> dict[str, str]:
     settings = connection.settings_dict
     names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
     given = {name: str(settings[key]) for name, key in names.items() if settings.get(key)}
-    return {**os.environ, **given}
+    options = {f"PG{name.upper()}": str(value) for name, value in settings["OPTIONS"].items() if name.startswith("ssl")}
+    return {**os.environ, **given, **options}

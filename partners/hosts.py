@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from django.core.cache import caches
-from django.db.models.signals import post_delete, post_save
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
-from core.limits import shared_get, shared_set
+from core.limits import shared_delete, shared_get, shared_set
 from partners.models import Domain, Partner
+from partners.names import MAX_HOST
 
 KNOWN_SECONDS = 60
 UNKNOWN_SECONDS = 30
@@ -43,6 +45,8 @@ class Tenant:
 
 def find(host: str) -> Tenant | None:
     """The partner of a host name in its normal form, or None. Runs in the public schema."""
+    if len(host) > MAX_HOST:
+        return None
     cached = shared_get(_key(host))
     if cached is not None:
         return cached if isinstance(cached, Tenant) else None
@@ -56,11 +60,23 @@ def _key(host: str) -> str:
     return f"host:{host}"
 
 
+def forget(names: Collection[str]) -> None:
+    """Now, and again once this transaction is committed: until then another request may remember the old state."""
+    keys = [_key(name) for name in names]
+    shared_delete(keys)
+    transaction.on_commit(lambda: shared_delete(keys))
+
+
 @receiver((post_save, post_delete), sender=Partner)
 def forget_partner(instance: Partner, **_: object) -> None:
-    caches["shared"].delete_many([_key(host) for host in instance.domains.values_list("domain", flat=True)])
+    forget(list(instance.domains.values_list("domain", flat=True)))
+
+
+@receiver(pre_save, sender=Domain)
+def forget_former_name(instance: Domain, **_: object) -> None:
+    forget(list(Domain.objects.filter(pk=instance.pk).values_list("domain", flat=True)))
 
 
 @receiver((post_save, post_delete), sender=Domain)
 def forget_domain(instance: Domain, **_: object) -> None:
-    caches["shared"].delete(_key(instance.domain))
+    forget([instance.domain])

@@ -10,6 +10,9 @@ RESERVED = frozenset(
     {"public", "information_schema", "postgres", "template0", "template1", "default", "test", "www", "api", "admin"}
     | {"static", "media", "mail", "root", "system", "none", "null", "true", "false"}
 )
+MAX_HOST = 253
+"""Characters of a host name (RFC 1035)."""
+
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{1,47}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -25,7 +28,7 @@ def check_schema_name(name: str) -> None:
 
 def check_host(host: str) -> None:
     """ValidationError unless the name is a host name in its normal form (RFC 1123), no port, no trailing dot."""
-    if len(host) > 253 or not _HOST.fullmatch(host):
+    if len(host) > MAX_HOST or not _HOST.fullmatch(host):
         raise ValidationError(f"{host!r} is no host name: letters, digits, hyphens and dots, lower case, no port.")
     if re.fullmatch(r"[0-9.]+", host):
         raise ValidationError(f"{host!r} is an address: a partner is chosen by a host name.")
