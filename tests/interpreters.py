@@ -36,10 +36,28 @@ def run(version: str, interpreter: str) -> bool:
     marker = home / "ready"
     if not marker.exists() or marker.stat().st_mtime < LOCK.stat().st_mtime:
         subprocess.run([interpreter, "-m", "venv", "--clear", home], check=True)
-        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        install: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+        ]
         subprocess.run([*install, "-r", LOCK], check=True)
         marker.touch()
-    tests: list[str | Path] = ["-m", "pytest", "-q", "-c", os.devnull, "--rootdir", ROOT, "--confcutdir", ROOT / "tests" / "agent"]
+    tests: list[str | Path] = [
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        ROOT,
+        "--confcutdir",
+        ROOT / "tests" / "agent",
+    ]
     tests += ["--import-mode=importlib", "-p", "no:cacheprovider", ROOT / "tests" / "agent"]
     return subprocess.run([python, *tests], cwd=ROOT, check=False).returncode == 0
 
