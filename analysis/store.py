@@ -177,7 +177,8 @@ def _copy_new(rows: Rows) -> int:
     staging = f"staging_{rows.dataset.name}"
     _run(lambda cursor: cursor.execute(f'CREATE TEMP TABLE {staging} (LIKE "{table}") ON COMMIT DROP'))
     _run_copy(rows, staging)
-    insert = f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM {staging} ORDER BY {key} '  # noqa: S608
+    # By key, so that overlapping batches lock in one order; of one key the first in the file, so that it wins.
+    insert = f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM {staging} ORDER BY {key}, ctid '  # noqa: S608
     return _run(lambda cursor: cursor.execute(insert + f"ON CONFLICT ({key}) DO NOTHING"))
 
 
