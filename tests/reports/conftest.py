@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from reports import table
+from reports.table import Machine
 from reports.wording import Clock
 from tests.reports import machines
+from tests.reports.machines import Columns, ReadOne, WriteExport
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock(ZoneInfo("Europe/Berlin"))
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> WriteExport:
     """Writes machines as an export and gives its path."""
 
-    def write_export(columns, name="export.csv", **options):
+    def write_export(columns: Mapping[str, Columns], name: str = "export.csv", **options: Any) -> Path:
         path = Path(tmp_path) / name
         path.write_text(machines.to_csv(columns, **options), encoding="utf-8")
         return path
@@ -30,10 +34,10 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def read_one(write):
+def read_one(write: WriteExport) -> ReadOne:
     """The machine of an export that holds one."""
 
-    def read_export(columns, **options):
+    def read_export(columns: Columns, **options: Any) -> Machine:
         (machine,) = table.read([write({"web-01": columns}, **options)]).machines
         return machine
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from core.catalogue import SYSTEM
+from reports.table import Machine
 
 START = 1_767_571_200
 """2026-01-05 00:00 UTC, a Monday, in Unix seconds."""
 CORES = 4
 
-Columns = dict[str, np.ndarray]
+Column = np.ndarray[Any, Any]
+Columns = dict[str, Column]
+WriteExport = Callable[..., Path]
+ReadOne = Callable[..., Machine]
 
 
 def healthy(seed: int = 1, days: float = 7, interval: int = 60) -> Columns:
@@ -24,7 +30,10 @@ def healthy(seed: int = 1, days: float = 7, interval: int = 60) -> Columns:
     seconds = START + np.arange(count) * interval
     hour = (seconds % 86_400) / 3600
     rhythm = 0.35 + 0.65 * np.clip(np.sin((hour - 6) / 24 * 2 * np.pi), 0, None)
-    noise = lambda scale: dice.gamma(4, scale / 4, count)  # noqa: E731
+
+    def noise(scale: float) -> Column:
+        return dice.gamma(4, scale / 4, count)
+
     busy = np.clip(rhythm * (30 + dice.normal(0, 4, count)) + noise(3), 1, 90)
     columns: Columns = {"timestamp": seconds}
     columns |= {"cpu_user": busy * 0.7, "cpu_nice": busy * 0.01, "cpu_system": busy * 0.25, "cpu_irq": busy * 0.04}
@@ -56,7 +65,7 @@ def healthy(seed: int = 1, days: float = 7, interval: int = 60) -> Columns:
     return columns
 
 
-def hours(columns: Columns, first: int, last: int) -> np.ndarray:
+def hours(columns: Columns, first: int, last: int) -> Column:
     """Mask of the samples between two hours of the day."""
     hour = columns["timestamp"] % 86_400 // 3600
     return (hour >= first) & (hour < last)

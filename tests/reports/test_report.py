@@ -1,5 +1,7 @@
 """The report as a whole: from the command line to files, with honest words, inert names and stable bytes."""
 
+from __future__ import annotations
+
 import html as escaping
 import re
 import shutil
@@ -14,11 +16,13 @@ import pytest
 from core.catalogue import SYSTEM
 from reports import build, drawing, html, pdf, table
 from reports.__main__ import main
-from reports.document import Figure, Paragraph, Table, Verdict
+from reports.document import Document, Figure, Paragraph, Table, Verdict
 from reports.wording import Clock
 from tests.reports import machines
+from tests.reports.machines import WriteExport
 
 ROOT = Path(__file__).parents[2]
+Captured = pytest.CaptureFixture[str]
 HOSTILE = (
     "<script>alert(1)</script>",
     "{{7*7}}{% raw %}",
@@ -31,30 +35,30 @@ HOSTILE = (
 )
 
 
-def make(*paths, zone="Europe/Berlin", title=None):
+def make(*paths: Path, zone: str = "Europe/Berlin", title: str | None = None) -> Document:
     return build.build(table.read(paths), Clock(ZoneInfo(zone)), title)
 
 
-def render(document):
+def render(document: Document) -> tuple[str, bytes]:
     drawings = drawing.draw(document)
     return html.render(document, drawings), pdf.render(document, drawings)
 
 
-def text_of(data, tmp_path):
+def text_of(data: bytes, tmp_path: Path) -> str:
     """The words of a PDF."""
     path = tmp_path / "text.pdf"
     path.write_bytes(data)
     return subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, check=True, text=True).stdout
 
 
-def said(document):
+def said(document: Document) -> list[str]:
     """Every paragraph and verdict of a document."""
     blocks = document.blocks()
     paragraphs = [block.text for block in blocks if isinstance(block, Paragraph)]
     return paragraphs + [f"{block.text} {' '.join(block.numbers)}" for block in blocks if isinstance(block, Verdict)]
 
 
-def test_the_six_sections_stand_in_order(write):
+def test_the_six_sections_stand_in_order(write: WriteExport) -> None:
     document = make(write({"web-01": machines.healthy(days=2, interval=300)}))
     assert [section.title for section in document.sections] == [
         "Executive summary",
@@ -67,7 +71,7 @@ def test_the_six_sections_stand_in_order(write):
     assert sum(isinstance(block, Figure) for block in document.blocks()) >= 12
 
 
-def test_the_first_page_tells_period_zone_coverage_and_gaps(write):
+def test_the_first_page_tells_period_zone_coverage_and_gaps(write: WriteExport) -> None:
     columns = machines.gap(machines.healthy(days=2, interval=300), 100, 150)
     facts = dict(make(write({"web-01": columns})).facts)
     assert facts["Period"] == "2026-01-05 01:00 to 2026-01-07 00:55 (1 d 23 h)"
@@ -77,14 +81,14 @@ def test_the_first_page_tells_period_zone_coverage_and_gaps(write):
     assert facts["Gaps"] == "1 longer than two intervals, 4 h 15 min in all, the longest 4 h 15 min"
 
 
-def test_a_change_of_the_clock_is_told():
+def test_a_change_of_the_clock_is_told() -> None:
     before = 1_774_600_000_000
     assert Clock(ZoneInfo("Europe/Berlin")).name(before, before + 3 * 86_400_000) == (
         "Europe/Berlin (UTC+01:00, after the clock change UTC+02:00)"
     )
 
 
-def test_verdicts_come_worst_first(write):
+def test_verdicts_come_worst_first(write: WriteExport) -> None:
     columns = machines.healthy(days=2, interval=300)
     columns["net_rx_drops"][:] = 30
     columns["psi_io_full"][:] = 50
@@ -94,13 +98,14 @@ def test_verdicts_come_worst_first(write):
         ("Disk I/O", "critical"),
         ("Network", "warning"),
     ]
-    assert document.sections[0].blocks[0].text == (
+    (headline,) = [block for block in document.sections[0].blocks if isinstance(block, Paragraph)]
+    assert headline.text == (
         "1 critical finding and 1 warning finding on 1 machine. "
         "Most pressing: all tasks at once stand still for disk I/O."
     )
 
 
-def test_nothing_wrong_says_what_was_looked_for(write):
+def test_nothing_wrong_says_what_was_looked_for(write: WriteExport) -> None:
     document = make(write({"web-01": machines.healthy(days=2, interval=300)}))
     (cpu,) = [block for block in document.blocks() if isinstance(block, Verdict) and block.area == "CPU"]
     assert cpu.text == "Nothing wrong found."
@@ -108,7 +113,7 @@ def test_nothing_wrong_says_what_was_looked_for(write):
     assert "Not measured, or too short to judge: p99 of CPU busy" in cpu.checked
 
 
-def test_a_missing_column_is_not_measured_and_never_zero(write):
+def test_a_missing_column_is_not_measured_and_never_zero(write: WriteExport) -> None:
     gone = tuple(name for name in SYSTEM.metric_names if name.startswith(("psi_", "net_", "swap_", "cpu_cores")))
     document = make(write({"web-01": machines.healthy(days=1, interval=300)}, leave_out=gone))
     words = said(document)
@@ -122,12 +127,12 @@ def test_a_missing_column_is_not_measured_and_never_zero(write):
 
 
 @pytest.mark.parametrize("name", [metric.name for metric in SYSTEM.metrics])
-def test_a_report_needs_no_particular_column(name, write):
+def test_a_report_needs_no_particular_column(name: str, write: WriteExport) -> None:
     make(write({"web-01": machines.healthy(days=0.2, interval=600)}, leave_out=(name,)))
 
 
 @pytest.mark.parametrize("name", ["cpu_user", "mem_used_mb", "cpu_cores", "net_rx_errors"])
-def test_one_column_and_one_sample_make_a_report(name, write):
+def test_one_column_and_one_sample_make_a_report(name: str, write: WriteExport) -> None:
     others = tuple(metric for metric in SYSTEM.metric_names if metric != name)
     columns = machines.gap(machines.healthy(days=0.1), 1, 10_000)
     document = make(write({"web-01": columns}, leave_out=others))
@@ -136,17 +141,17 @@ def test_one_column_and_one_sample_make_a_report(name, write):
     assert book.startswith(b"%PDF")
 
 
-def test_the_same_data_gives_the_same_bytes(write):
+def test_the_same_data_gives_the_same_bytes(write: WriteExport) -> None:
     path = write({"web-01": machines.healthy(days=1, interval=300)})
     assert render(make(path)) == render(make(path))
 
 
-def test_the_pdf_is_dated_by_its_data(write, tmp_path):
+def test_the_pdf_is_dated_by_its_data(write: WriteExport, tmp_path: Path) -> None:
     data = render(make(write({"web-01": machines.healthy(days=1, interval=300)})))[1]
     assert b"D:20260105235500" in data.replace(b" ", b"") or b"2026-01-05T23:55:00" in data
 
 
-def test_hostile_names_are_plain_text_in_html_and_pdf(tmp_path):
+def test_hostile_names_are_plain_text_in_html_and_pdf(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     clean = [name.replace('"', '""') for name in HOSTILE]
     rows = [f'2026-01-05T{hour:02d}:00:00Z,"{name}",{hour}' for name in clean for hour in range(12)]
@@ -169,7 +174,7 @@ def test_hostile_names_are_plain_text_in_html_and_pdf(tmp_path):
         assert "root:" not in words
 
 
-def test_hostile_device_names_are_plain_text_in_charts(write, tmp_path):
+def test_hostile_device_names_are_plain_text_in_charts(write: WriteExport, tmp_path: Path) -> None:
     disks = tmp_path / "disks.csv"
     name = "<script>alert(1)</script>['x'].y"
     rows = [f"2026-01-05T00:{minute:02d}:00Z,web-01,{name},1,2,3" for minute in range(9)]
@@ -180,14 +185,14 @@ def test_hostile_device_names_are_plain_text_in_charts(write, tmp_path):
     assert "<script" not in page
 
 
-def test_a_name_with_a_line_break_is_refused(tmp_path):
+def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_bytes(b'timestamp,machine_id,cpu_user\n2026-01-05T00:00:00Z,"a\r\nb",1\n')
     with pytest.raises(table.ExportError, match="control character"):
         table.read([path])
 
 
-def test_the_page_needs_no_network_and_no_script(write):
+def test_the_page_needs_no_network_and_no_script(write: WriteExport) -> None:
     page, _ = render(make(write({"web-01": machines.healthy(days=0.5, interval=300)})))
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?!#)[^"]*"', page) == []
@@ -195,7 +200,7 @@ def test_the_page_needs_no_network_and_no_script(write):
     assert "default-src 'none'" in page
 
 
-def test_drawings_do_not_share_ids(write):
+def test_drawings_do_not_share_ids(write: WriteExport) -> None:
     document = make(write({"web-01": machines.healthy(days=0.1, interval=600)}))
     figures = sum(isinstance(block, Figure) for block in document.blocks())
     clipped = '<svg viewBox="0 0 1 1"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>'
@@ -206,11 +211,11 @@ def test_drawings_do_not_share_ids(write):
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
 
 
-def test_several_machines_have_a_chapter_each_and_stand_worst_first(write):
+def test_several_machines_have_a_chapter_each_and_stand_worst_first(write: WriteExport) -> None:
     sick = machines.healthy(2, days=1, interval=300)
     sick["psi_memory_some"][:] = 60
     document = make(write({"app-01": machines.healthy(days=1, interval=300), "app-02": sick}))
-    overview = document.sections[0].blocks[1]
+    (overview,) = [block for block in document.sections[0].blocks if isinstance(block, Table)]
     assert [row[0] for row in overview.rows] == ["app-02", "app-01"]
     assert [section.title for section in document.sections if section.level == 1] == [
         "Executive summary",
@@ -224,7 +229,7 @@ def test_several_machines_have_a_chapter_each_and_stand_worst_first(write):
     render(document)
 
 
-def test_gaps_in_a_chart_are_empty_rows(write):
+def test_gaps_in_a_chart_are_empty_rows(write: WriteExport) -> None:
     columns = machines.gap(machines.healthy(days=2), 600, 1200)
     (figure,) = [
         b for b in make(write({"web-01": columns})).blocks() if isinstance(b, Figure) and b.title == "CPU busy"
@@ -235,7 +240,7 @@ def test_gaps_in_a_chart_are_empty_rows(write):
     assert np.diff(empty).max() == 1
 
 
-def test_helpers_draw_the_same_as_this_process(write):
+def test_helpers_draw_the_same_as_this_process(write: WriteExport) -> None:
     document = make(write({"web-01": machines.healthy(days=0.2, interval=600)}))
     helpers = drawing.start_helpers()
     try:
@@ -244,7 +249,7 @@ def test_helpers_draw_the_same_as_this_process(write):
         drawing.stop(helpers)
 
 
-def test_a_helper_that_dies_costs_nothing_but_time(write):
+def test_a_helper_that_dies_costs_nothing_but_time(write: WriteExport) -> None:
     document = make(write({"web-01": machines.healthy(days=0.1, interval=600)}))
     dead = subprocess.Popen(
         [sys.executable, "-c", "raise SystemExit(1)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -252,12 +257,12 @@ def test_a_helper_that_dies_costs_nothing_but_time(write):
     assert len(drawing.draw(document, [dead])) == sum(isinstance(block, Figure) for block in document.blocks())
 
 
-def test_the_command_writes_both_files_twice_the_same(write, tmp_path):
+def test_the_command_writes_both_files_twice_the_same(write: WriteExport, tmp_path: Path) -> None:
     export = write({"web-01": machines.healthy(days=0.5, interval=300)})
     results = []
     for run in ("one", "two"):
         paths = [tmp_path / f"{run}.{kind}" for kind in ("html", "pdf")]
-        command = [sys.executable, "-m", "reports", export, "--html", paths[0], "--pdf", paths[1]]
+        command = [sys.executable, "-m", "reports", str(export), "--html", str(paths[0]), "--pdf", str(paths[1])]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         results.append([path.read_bytes() for path in paths])
@@ -265,7 +270,7 @@ def test_the_command_writes_both_files_twice_the_same(write, tmp_path):
     assert list(tmp_path.glob(".*")) == []
 
 
-def test_a_bad_export_leaves_the_former_report_whole(tmp_path, capsys):
+def test_a_bad_export_leaves_the_former_report_whole(tmp_path: Path, capsys: Captured) -> None:
     export, page = tmp_path / "export.csv", tmp_path / "out.html"
     export.write_text("timestamp,machine_id,cpu_user\n2026-01-05T00:00:00Z,a,fast\n")
     page.write_text("former")
@@ -277,7 +282,7 @@ def test_a_bad_export_leaves_the_former_report_whole(tmp_path, capsys):
     assert page.read_text() == "former"
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(write, tmp_path, capsys):
+def test_a_folder_that_is_not_there_is_one_sentence(write: WriteExport, tmp_path: Path, capsys: Captured) -> None:
     export = write({"web-01": machines.healthy(days=0.1, interval=600)})
     assert main([str(export), "--html", str(tmp_path / "gone" / "out.html")]) == 2
     assert "cannot be written: No such file or directory." in capsys.readouterr().err
@@ -291,7 +296,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(write, tmp_path, capsys):
         (["x.csv", "--html", "o", "--timezone", "../../etc/passwd"], "is no time zone"),
     ],
 )
-def test_wrong_options_end_with_exit_code_2(options, message, capsys):
+def test_wrong_options_end_with_exit_code_2(options: list[str], message: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as ended:
         main(options)
     assert ended.value.code == 2
