@@ -10,6 +10,7 @@ from core.catalogue import DISKS, INTERFACES, SYSTEM, Dataset, Metric
 from reports import charts
 
 HEIGHT = 170
+BANDS = 2
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,15 @@ class Panel:
     hint: str = ""
     wide: bool = False
 
+    @property
+    def band(self) -> bool:
+        """Whether lowest and highest of a long range are shaded; more than two bands hide each other."""
+        return not self.stacked and len(self.series) <= BANDS
+
     def spec(self) -> dict[str, Any]:
         """Its chart. The legend is the page's own: it wraps, and carries the newest values."""
         spec = charts.time_series(
-            "", "", self.series, stacked=self.stacked, band=not self.stacked, maximum=self.maximum,
+            "", "", self.series, stacked=self.stacked, band=self.band, maximum=self.maximum,
             height=HEIGHT,
         )  # fmt: skip
         spec["encoding"]["color"]["legend"] = None

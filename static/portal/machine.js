@@ -114,15 +114,24 @@ async function draw(figure) {
   note.textContent = columns.timestamps.length === 0 ? "No samples in this period"
     : known ? "" : "Not measured on this machine in this period";
   note.hidden = known;
-  chart.view ??= embed(figure);
-  const view = await chart.view;
   const [start, end] = answers.get(page.panels[figure.dataset.panel].dataset).period;
-  view.signal("start", start).signal("end", end);
-  await view.data("rows", rowsOf(figure, columns)).runAsync();
+  const rows = rowsOf(figure, columns);
+  if (!chart.view) {
+    chart.view = embed(figure, rows, { start, end });
+    return;
+  }
+  const view = await chart.view;
+  await view.signal("start", start).signal("end", end).data("rows", rows).runAsync();
 }
 
-async function embed(figure) {
-  const { spec } = page.panels[figure.dataset.panel];
+// Rows and period are inside from the start: the axes are laid out for them, and nothing jumps.
+function filled(spec, rows, period) {
+  const params = spec.params.map((param) => ({ ...param, value: period[param.name] ?? param.value }));
+  return { ...spec, params, data: { ...spec.data, values: rows } };
+}
+
+async function embed(figure, rows, period) {
+  const spec = filled(page.panels[figure.dataset.panel].spec, rows, period);
   const target = document.createElement("div");
   target.className = "drawing";
   figure.querySelector(".chart").append(target);
