@@ -45,9 +45,9 @@ class Piece:
     span: Span
 
 
-def plan(start: datetime, end: datetime) -> list[Piece]:
-    """What is missing between two instants for every machine of the tenant that is a generated one, newest first."""
-    wanted = Span(_whole_minute(start), _whole_minute(end))
+def plan(start: datetime, now: datetime) -> list[Piece]:
+    """What the tenant's generated machines lack of the samples from start to now, newest first."""
+    wanted = Span(_whole_minute(start), _whole_minute(now) + generated.INTERVAL)
     machines = {machine.machine_id: machine for machine in MACHINES}
     pieces = [
         Piece(collector, machines[collector.machine_id], span)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from analysis import generated_filling
+from analysis.generated import INTERVAL
 from analysis.generated_filling import Piece
 from core.errors import ServiceError
 from partners.models import Partner
@@ -25,7 +26,6 @@ logger = logging.getLogger("perfanalysis.demo")
 SCHEMA = "sample"
 HISTORY = timedelta(days=30)
 RECENT = timedelta(days=1)
-TOP_UP_SECONDS = 60
 NICE = 10
 DAYS_PER_LINE = 5
 
@@ -48,7 +48,7 @@ class Filling(threading.Thread):
         with _in_sample() as origin:
             with _logged():
                 self._fill_history(origin)
-            while not self._stop_asked.wait(TOP_UP_SECONDS):
+            while not self._stop_asked.wait(_until_next_sample()):
                 with _logged():
                     now = timezone.now()
                     self._fill(generated_filling.plan(now - RECENT, now), origin)
@@ -73,6 +73,12 @@ class Filling(threading.Thread):
                 break
             records += generated_filling.fill(piece, origin)
         return records
+
+
+def _until_next_sample() -> float:
+    """Seconds until a moment after the next full minute."""
+    interval = INTERVAL.total_seconds()
+    return interval - timezone.now().timestamp() % interval + 1
 
 
 @contextmanager

@@ -157,18 +157,19 @@ def test_a_batch_id_says_its_span() -> None:
 def test_a_filling_that_was_stopped_goes_on_and_stores_each_sample_once(alpha: Cast) -> None:
     with schema_context(alpha.schema):
         registry.register("web01", "web01", actor="test", ip=None)
-        end = MONDAY + timedelta(hours=30)
-        pieces = generated_filling.plan(MONDAY, end)
+        now = MONDAY + timedelta(hours=30, seconds=20)
+        pieces = generated_filling.plan(MONDAY, now)
         assert [piece.span.start for piece in pieces] == [MONDAY + DAY, MONDAY]  # newest first
         records = generated_filling.fill(pieces[0], MONDAY)
-        rest = generated_filling.plan(MONDAY, end)
+        rest = generated_filling.plan(MONDAY, now)
         assert [piece.span for piece in rest] == [pieces[1].span]
         records += generated_filling.fill(rest[0], MONDAY)
-        assert generated_filling.plan(MONDAY, end) == []
+        assert generated_filling.plan(MONDAY, now) == []
         assert sum(Batch.objects.values_list("records", flat=True)) == records
         assert records == sum(_count(DATASETS[name]) for name in DATASETS)
-        top_up = generated_filling.plan(MONDAY, end + timedelta(seconds=90))
-        assert [piece.span for piece in top_up] == [Span(end, end + timedelta(minutes=1))]
+        next_minute = MONDAY + timedelta(hours=30, minutes=1)
+        top_up = generated_filling.plan(MONDAY, now + timedelta(seconds=60))
+        assert [piece.span for piece in top_up] == [Span(next_minute, next_minute + generated.INTERVAL)]
 
 
 def _count(dataset: Dataset) -> int:
