@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
@@ -35,7 +37,9 @@ def dump(partner: Partner, target: Path) -> Path:
     except OSError as error:
         raise ClosingError(f"{partial} cannot be written: {error.strerror}.") from None
     command = [_program("pg_dump"), "--format=custom", f"--schema={partner.schema_name}", "--file", str(partial)]
-    done = subprocess.run(command, env=_libpq_environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=libpq_environment(connection.settings_dict), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         partial.unlink()
         raise ClosingError(f"pg_dump failed: {done.stderr.strip()}")
@@ -70,9 +74,8 @@ def _program(name: str) -> str:
     return found
 
 
-def _libpq_environment() -> dict[str, str]:
-    """The connection of Django as libpq variables: no password on a command line (trap 43)."""
-    settings = connection.settings_dict
+def libpq_environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Django's settings of a connection as libpq variables: no password on a command line (trap 43)."""
     names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
     given = {name: str(settings[key]) for name, key in names.items() if settings.get(key)}
     options = {f"PG{name.upper()}": str(value) for name, value in settings["OPTIONS"].items() if name.startswith("ssl")}
