@@ -32,7 +32,11 @@ def _find(machine_id: str) -> Collector:
 class Collectors(View):
     permission_classes = (IsPerson,)
 
-    @extend_schema(summary="Registered machines", responses={200: CollectorList, 401: ErrorBody, 429: ErrorBody})
+    @extend_schema(
+        operation_id="collectors_list",
+        summary="Registered machines",
+        responses={200: CollectorList, 401: ErrorBody, 429: ErrorBody},
+    )
     def get(self, request: Request) -> Response:
         answer = CollectorAnswer(Collector.objects.all(), many=True, context={"now": timezone.now()})
         return Response({"collectors": answer.data})
