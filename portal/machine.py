@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -36,7 +38,7 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     context = {"collector": collector, "state": collector.state(now), "inventory": _inventory(collector)}
     if request.headers.get("HX-Request"):
         return render(request, "portal/machine_head.html", context)
-    period = periods.parse(request.GET, now)
+    period = periods.parse(request.GET, _begin(request, collector), now)
     context |= {
         "period": period,
         "ranges": list(RANGES),
@@ -45,6 +47,11 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
         "page_data": _page_data(collector, period),
     }
     return render(request, "portal/machine.html", context)
+
+
+def _begin(request: PageRequest, collector: Collector) -> datetime:
+    """When the machine's samples begin; a generated machine has a past that its registration does not tell."""
+    return collector.created_at - timedelta(days=1) if request.tenant.is_generated else collector.created_at
 
 
 _FACTS = {
@@ -81,6 +88,7 @@ def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
         "follows": period.follows,
         "refresh_s": period.refresh_s,
         "points": POINTS,
+        "late_ms": settings.LATE_SECONDS * 1000,
         "metrics": {name: panels.metrics(dataset) for name, dataset in datasets.items()},
         "panels": {
             panel.key: {

@@ -11,6 +11,7 @@ from core.errors import ServiceError
 from portal.forms import PeriodForm
 
 RANGES = {
+    "15m": timedelta(minutes=15),
     "1h": timedelta(hours=1),
     "6h": timedelta(hours=6),
     "24h": timedelta(hours=24),
@@ -18,7 +19,7 @@ RANGES = {
     "30d": timedelta(days=30),
     "90d": timedelta(days=90),
 }
-DEFAULT = "6h"
+LONGEST_DEFAULT = "6h"
 POINTS = 400
 
 
@@ -48,15 +49,24 @@ class Period:
         return 60 if self.span <= timedelta(days=7) else 300
 
 
-def parse(query: QueryDict, now: datetime) -> Period:
-    """The period of an address: `from` and `to`, else `range`; ServiceError for one that cannot be."""
+def default(since: datetime, now: datetime) -> str:
+    """The shortest range that shows a young machine's whole life, so that its first minutes fill the chart."""
+    fitting = (name for name, span in RANGES.items() if now - since <= span or name == LONGEST_DEFAULT)
+    return next(fitting)
+
+
+def parse(query: QueryDict, since: datetime, now: datetime) -> Period:
+    """The period of an address: `from` and `to`, else `range`, else one that suits a machine registered at `since`.
+
+    ServiceError for a period that cannot be.
+    """
     if "from" in query or "to" in query:
         form = PeriodForm({"start": query.get("from"), "end": query.get("to")})
         if not form.is_valid():
             problems = " ".join(str(message) for messages in form.errors.values() for message in messages)
             raise ServiceError("REQUEST_003", f"The period is not understood: {problems}")
         return Period("", form.cleaned_data["start"].astimezone(UTC), form.cleaned_data["end"].astimezone(UTC))
-    name = query.get("range", DEFAULT)
+    name = query.get("range") or default(since, now)
     if name not in RANGES:
         raise ServiceError("REQUEST_003", f"There is no range {name[:20]!r}; known: {', '.join(RANGES)}.")
     return Period(name, now - RANGES[name], now)

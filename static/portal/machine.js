@@ -164,21 +164,27 @@ function showLegend(figure, columns) {
   return known;
 }
 
+// Samples come in batches: what is missing at the end is a gap only when the machine is late.
+function isStillToCome([start, end], answer) {
+  return Date.parse(end) >= answer.period[1] - 5000 && Date.parse(end) - Date.parse(start) < page.late_ms;
+}
+
 function showCoverage(answer) {
   const line = document.getElementById("coverage");
   const gaps = document.getElementById("gaps");
-  const many = answer.gaps.length;
+  const found = answer.gaps.filter((gap) => !isStillToCome(gap, answer));
+  const many = found.length;
   if (!answer.samples) {
     line.textContent = "No samples in this period.";
   } else {
     const every = answer.interval_s >= 120 ? `${amount(answer.interval_s / 60)} min` : `${amount(answer.interval_s)} s`;
     const step = answer.step_s ? `, drawn as means of ${answer.step_s >= 120 ? `${amount(answer.step_s / 60)} min` : `${answer.step_s} s`}` : "";
-    const share = Math.floor(answer.coverage * 1000) / 10;
+    const share = Math.min(Math.round(answer.coverage * 1000) / 10, many ? 99.9 : 100);
     line.textContent = `${share} % of the expected samples are here: ${answer.samples.toLocaleString()}, one every ${every}${step}. `
       + (many ? `${many} ${many === 1 ? "gap" : "gaps"}.` : "No gaps.");
   }
   gaps.hidden = !many;
-  gaps.querySelector("ol").replaceChildren(...answer.gaps.slice(-50).reverse().map(gapItem));
+  gaps.querySelector("ol").replaceChildren(...found.slice(-50).reverse().map(gapItem));
   gaps.querySelector("summary").textContent = many > 50 ? "Newest 50 gaps" : "Gaps";
   const fresh = document.getElementById("freshness");
   fresh.textContent = `Times in ${zone}${page.follows ? ` · read ${new Date(readAt).toLocaleTimeString()}` : ""}`;

@@ -67,6 +67,7 @@ def test_each_role_sees_fleet_and_charts(role: str, width: int, browser: Browser
         expect(found.page.locator("#machine-server1")).to_be_visible()
         assert found.overflow() <= 0
         found.page.click("#machine-server1")
+        found.page.get_by_role("link", name="6h").click()
         expect(found.page.locator("[data-panel=cpu-mode] canvas")).to_be_visible()
         expect(found.page.locator("#coverage")).to_contain_text("1 gap")
         expect(found.page.locator("[data-panel=cpu-mode] .legend b").first).not_to_have_text("–")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import vl_convert
+from django.http import QueryDict
 from django_tenants.utils import schema_context
 
 from accounts.models import Role
 from collectors.models import Collector
 from core.catalogue import DATASETS
-from portal import panels
+from portal import panels, periods
 from reports.charts import VEGA_LITE
 from tests.cast import Cast
 
@@ -27,11 +29,25 @@ def page_data(cast: Cast, query: str = "") -> Any:
     return json.loads(found[1])
 
 
-@pytest.mark.parametrize(("name", "hours"), [("1h", 1), ("24h", 24), ("7d", 168), ("90d", 2160)])
-def test_a_range_ends_now_and_follows_the_clock(name: str, hours: int, alpha: Cast) -> None:
+@pytest.mark.parametrize(("name", "hours"), [("15m", 0.25), ("1h", 1), ("24h", 24), ("7d", 168), ("90d", 2160)])
+def test_a_range_ends_now_and_follows_the_clock(name: str, hours: float, alpha: Cast) -> None:
     data = page_data(alpha, f"?range={name}")
     assert data["span_ms"] == hours * 3_600_000
     assert data["follows"] is True
+
+
+@pytest.mark.parametrize(
+    ("age", "name"),
+    [
+        (timedelta(minutes=2), "15m"),
+        (timedelta(minutes=40), "1h"),
+        (timedelta(hours=2), "6h"),
+        (timedelta(days=9), "6h"),
+    ],
+)
+def test_without_a_range_a_young_machines_life_fills_the_chart(age: timedelta, name: str) -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    assert periods.parse(QueryDict(""), now - age, now).name == name
 
 
 def test_fixed_instants_do_not_move(alpha: Cast) -> None:
