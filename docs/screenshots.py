@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 1400
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-PARTNER = "sample"
+PARTNER, MACHINE = "sample", "db01"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Shot:
 def shots(machine_id: str) -> Sequence[Shot]:
     return (
         Shot("fleet", "/?sort=cpu", 900, ".machines .spark"),
-        Shot("machine", f"/machines/{machine_id}?range=24h", 960, "[data-panel=psi] canvas"),
+        Shot("machine", f"/machines/{machine_id}?range=7d", 960, "[data-panel=psi] canvas"),
     )
 
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         page = browser.new_page(color_scheme="light")
         sign_in(page, partner["url"], partner["users"]["viewer"])
-        for shot in shots(partner["machines"][0]["machine_id"]):
+        for shot in shots(MACHINE):
             take(page, partner["url"], shot, options.out)
         browser.close()
 
