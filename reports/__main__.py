@@ -8,32 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from reports import drawing
+from reports import build, drawing, html, pdf, table
+from reports.wording import Clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the report was written, 2 when the input or an option is wrong; the reason goes to standard error."""
     options = _parse(arguments)
-    helpers = drawing.start_helpers()
     try:
-        return _write(options, helpers)
+        return _write(options)
     except OSError as error:
         return _fail(f"{error.filename} cannot be written: {error.strerror}.")
-    finally:
-        drawing.stop(helpers)
 
 
-def _write(options: argparse.Namespace, helpers: Sequence[drawing.Helper]) -> int:
-    # Imported once the helpers run: polars loads while the drawing engines start.
-    from reports import build, html, pdf, table
-    from reports.wording import Clock
-
+def _write(options: argparse.Namespace) -> int:
     try:
         export = table.read(options.exports)
     except table.ExportError as error:
         return _fail(str(error))
     document = build.build(export, Clock(options.timezone), options.title)
-    drawings = drawing.draw(document, helpers)
+    drawings = drawing.draw(document)
     if options.html:
         _replace(options.html, html.render(document, drawings).encode())
     if options.pdf:

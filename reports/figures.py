@@ -13,6 +13,7 @@ import numpy as np
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
 from reports.measures import MEASURES, Measure, measured, say
+from reports.palette import LIGHT
 from reports.statistics import (
     HOUR,
     Coverage,
@@ -98,7 +99,7 @@ def by_instance(view: View, dataset: str, title: str, metric: str, unit: str) ->
         for name, samples in instances.items()
         if (values := samples.column(metric)) is not None and not np.isnan(values).all()
     }
-    names = sorted(sorted(means, key=lambda name: (-means[name], name))[: len(charts.LIGHT)])
+    names = sorted(sorted(means, key=lambda name: (-means[name], name))[: len(LIGHT)])
     if not names:
         return None
     rows = [row for name in names for row in _instance_rows(view, name, instances[name], metric, len(names))]

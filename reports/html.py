@@ -9,14 +9,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts
+from reports import palette
 from reports.document import WORDS, Document, Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
 _COLOUR = re.compile(r'(?<==")#[0-9a-f]{6}(?=")')
 _TAGS = {
-    "light": (charts.LIGHT, charts.LIGHT_HEAT, charts.LIGHT_INK),
-    "dark": (charts.DARK, charts.DARK_HEAT, charts.DARK_INK),
+    "light": (palette.LIGHT, palette.LIGHT_HEAT, palette.LIGHT_INK),
+    "dark": (palette.DARK, palette.DARK_HEAT, palette.DARK_INK),
 }
 
 
@@ -45,8 +45,8 @@ def render(document: Document, drawings: Sequence[str]) -> str:
 
 def _variables(mode: str) -> Mapping[str, str]:
     """Colour of each CSS variable in one mode."""
-    palette, heat, ink = _TAGS[mode]
-    named = {f"--chart-{at}": colour for at, colour in enumerate(palette)}
+    lines, heat, ink = _TAGS[mode]
+    named = {f"--chart-{at}": colour for at, colour in enumerate(lines)}
     named |= {f"--heat-{at}": colour for at, colour in enumerate(heat)}
     return named | {f"--ink-{name}": colour for name, colour in ink.items()}
 

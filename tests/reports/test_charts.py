@@ -12,7 +12,7 @@ import pytest
 import vl_convert
 
 from core.catalogue import SYSTEM
-from reports import charts
+from reports import charts, palette
 
 START = 1_767_571_200_000
 MINUTE = 60_000
@@ -54,7 +54,7 @@ def test_every_kind_of_time_series_compiles(stacked: bool, band: bool, interacti
     spec = charts.time_series("CPU", "%", CPU, stacked=stacked, band=band, maximum=100, interactive=interactive)
     svg = draw(spec, rows([metric.title for metric in CPU], [1, 2, None, 3]))
     assert svg.startswith("<svg")
-    assert charts.LIGHT[0] in svg
+    assert palette.LIGHT[0] in svg
 
 
 def test_a_page_gets_the_rows_by_name_and_the_period_by_parameters() -> None:
@@ -85,8 +85,8 @@ def test_the_same_specification_gives_the_same_bytes() -> None:
 
 def test_dark_charts_use_the_dark_palette() -> None:
     svg = draw(charts.time_series("CPU", "%", CPU), rows(["CPU user"], [1, 2]), dark=True)
-    assert charts.DARK[0] in svg
-    assert charts.LIGHT[0] not in svg
+    assert palette.DARK[0] in svg
+    assert palette.LIGHT[0] not in svg
 
 
 @pytest.mark.parametrize("stacked", [True, False])

@@ -240,23 +240,6 @@ def test_gaps_in_a_chart_are_empty_rows(write: WriteExport) -> None:
     assert np.diff(empty).max() == 1
 
 
-def test_helpers_draw_the_same_as_this_process(write: WriteExport) -> None:
-    document = make(write({"web-01": machines.healthy(days=0.2, interval=600)}))
-    helpers = drawing.start_helpers()
-    try:
-        assert drawing.draw(document, helpers) == drawing.draw(document)
-    finally:
-        drawing.stop(helpers)
-
-
-def test_a_helper_that_dies_costs_nothing_but_time(write: WriteExport) -> None:
-    document = make(write({"web-01": machines.healthy(days=0.1, interval=600)}))
-    dead = subprocess.Popen(
-        [sys.executable, "-c", "raise SystemExit(1)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert len(drawing.draw(document, [dead])) == sum(isinstance(block, Figure) for block in document.blocks())
-
-
 def test_the_command_writes_both_files_twice_the_same(write: WriteExport, tmp_path: Path) -> None:
     export = write({"web-01": machines.healthy(days=0.5, interval=300)})
     results = []
