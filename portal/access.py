@@ -48,6 +48,11 @@ def page(role: Role | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]
     return declare
 
 
+def wants_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for the part of the page that refreshes, and not for a page out of its history."""
+    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+
+
 def _refuse_role(request: HttpRequest, role: Role | None) -> HttpResponse | None:
     if role is None:
         return None
@@ -69,7 +74,7 @@ def _refuse_method(request: HttpRequest, allowed: tuple[str, ...]) -> HttpRespon
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     """A redirect to sign-in that comes back here; a fragment's poll moves the whole page."""
-    if request.headers.get("HX-Request"):
+    if wants_fragment(request):
         return HttpResponseClientRedirect(reverse("sign-in"))
     back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("fleet")
     return HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({'next': back})}")

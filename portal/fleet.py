@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Role
 from analysis import fleet as fleets
 from analysis.fleet import Machine
-from portal.access import PageRequest, page
+from portal.access import PageRequest, page, wants_fragment
 from portal.forms import STATES, FleetForm
 
 Value = float | str | None
@@ -130,9 +130,7 @@ def fleet(request: PageRequest) -> HttpResponse:
         "headings": [_heading(column, view) for column in COLUMNS],
         "states": [("", "All", len(found)), *((state, state, counts[state]) for state in STATES)],
     }
-    return render(
-        request, "portal/fleet_table.html" if request.headers.get("HX-Request") else "portal/fleet.html", context
-    )
+    return render(request, "portal/fleet_table.html" if wants_fragment(request) else "portal/fleet.html", context)
 
 
 def _heading(column: Column, view: View) -> Heading:

@@ -16,7 +16,7 @@ from accounts.models import Role
 from collectors.models import Collector
 from core.errors import ServiceError
 from portal import panels, periods
-from portal.access import PageRequest, page
+from portal.access import PageRequest, page, wants_fragment
 from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
 from portal.periods import POINTS, RANGES, Period
 from reports import charts
@@ -36,7 +36,7 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     now = timezone.now()
     collector = find(machine_id)
     context = {"collector": collector, "state": collector.state(now), "inventory": _inventory(collector)}
-    if request.headers.get("HX-Request"):
+    if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)
     period = periods.parse(request.GET, _begin(request, collector), now)
     context |= {

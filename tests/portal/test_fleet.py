@@ -144,6 +144,11 @@ def test_the_refreshed_part_keeps_search_and_order(alpha: Cast) -> None:
     assert 'hx-trigger="every 10s"' in text
 
 
+def test_going_back_gets_the_whole_page(alpha: Cast) -> None:
+    headers = {**FRAGMENT, "HX-History-Restore-Request": "true"}
+    assert "<html" in alpha.client(Role.VIEWER).get("/", headers=headers).content.decode()
+
+
 def test_an_empty_fleet_says_what_to_do(alpha: Cast) -> None:
     with schema_context(alpha.schema):
         Collector.objects.update(active=False)

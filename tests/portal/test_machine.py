@@ -61,6 +61,12 @@ def test_short_ranges_refresh_often_and_long_ones_seldom(alpha: Cast) -> None:
     assert [page_data(alpha, f"?range={name}")["refresh_s"] for name in ("1h", "24h", "7d", "90d")] == [10, 10, 60, 300]
 
 
+def test_five_open_pages_stay_within_the_limit_of_one_address(alpha: Cast) -> None:
+    data = page_data(alpha, "?range=1h")
+    per_minute = len(data["metrics"]) * 60 / data["refresh_s"]
+    assert 5 * per_minute <= 100
+
+
 @pytest.mark.parametrize(
     "query",
     [
