@@ -1,4 +1,4 @@
-"""Pages for Admins: add a machine by one pasted line, and watch it arrive. And the agent to download, for anyone."""
+"""Pages for Admins: add a machine by pasted lines, and watch it arrive. And the agent to download, for anyone."""
 
 from __future__ import annotations
 

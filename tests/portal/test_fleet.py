@@ -152,10 +152,10 @@ def test_going_back_gets_the_whole_page(alpha: Cast) -> None:
 def test_an_empty_fleet_says_what_to_do(alpha: Cast) -> None:
     with schema_context(alpha.schema):
         Collector.objects.update(active=False)
-    assert "Paste one line on a Linux server" in page(alpha.client(Role.ADMIN))
+    assert "Paste three lines on a Linux server" in page(alpha.client(Role.ADMIN))
     viewer = page(alpha.client(Role.VIEWER))
     assert "as soon as an Admin of Alpha adds one" in viewer
-    assert "Paste one line" not in viewer
+    assert "Paste three lines" not in viewer
 
 
 def test_a_hostile_host_name_is_text(alpha: Cast) -> None:
