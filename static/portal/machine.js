@@ -25,8 +25,6 @@ const local = (text) => clock.format(new Date(text));
 const utc = (text) => `${new Date(text).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 const amount = (value) => (value === null || value === undefined ? "–" : Math.abs(value) >= 100 ? whole.format(value) : number.format(value));
 
-// ---------------------------------------------------------------------------------------------------------- reading
-
 class Refusal extends Error {
   constructor(status, wait) { super(reason(status, wait)); this.status = status; this.wait = wait; }
 }
@@ -66,8 +64,6 @@ async function refresh() {
   }
   if (wait) timer = setTimeout(refresh, wait * 1000);
 }
-
-// ---------------------------------------------------------------------------------------------------------- drawing
 
 function show() {
   showCoverage(answers.get("system"));
@@ -199,8 +195,6 @@ function gapItem([start, end]) {
   return item;
 }
 
-// ------------------------------------------------------------------------------------------------ disks, interfaces
-
 function showInstances(section) {
   const answer = answers.get(section.dataset.instances);
   const names = answer.series.map((one) => one.instance);
@@ -217,8 +211,6 @@ function showInstances(section) {
     made.querySelectorAll("[data-panel]").forEach(prepare);
   });
 }
-
-// ------------------------------------------------------------------------------------------------------ interaction
 
 const seen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
