@@ -166,7 +166,6 @@ def test_two_processes_that_make_the_secret_key_at_once_have_the_same(
     assert settings._secret_key(tmp_path) == "the other's"
 
 
-@pytest.mark.xfail(strict=True, reason="api: two views have drf-spectacular warnings (W001 collectors, W002 Docs)")
 def test_the_deployment_check_is_clean_in_production(tmp_path: Path) -> None:
     done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", data_dir=tmp_path, **PRODUCTION)
     assert done.returncode == 0, done.stderr
