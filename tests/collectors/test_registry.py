@@ -145,6 +145,14 @@ def test_a_retired_machine_has_no_key_at_once_and_gets_none(machine: tuple[Colle
     assert AuditEvent.objects.filter(event="collector.retired", machine_id="server2").exists()
 
 
+def test_a_machine_that_is_switched_off_is_nobody_though_its_key_is_alive(
+    machine: tuple[Collector, keys.Secret],
+) -> None:
+    collector, key = machine
+    Collector.objects.filter(pk=collector.pk).update(active=False)
+    assert registry.authenticate(key) is None
+
+
 def test_a_machine_that_is_switched_on_again_has_none_of_its_old_keys(machine: tuple[Collector, keys.Secret]) -> None:
     collector, key = machine
     registry.retire(collector, **WHO)
