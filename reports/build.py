@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from reports.document import Block, Document, Section
 from reports.figures import View
-from reports.rules import AREAS, Judged, judge
+from reports.review import Review, review
+from reports.rules import AREAS
 from reports.sections import cpu, disk, memory, network, recommendations, summary
-from reports.table import Export, show
+from reports.table import Export, Machines, show
 from reports.wording import Clock, count, duration, number, percent
 
 PARTS: tuple[tuple[str, str, Callable[[View], tuple[Block, ...]]], ...] = (
@@ -17,56 +18,84 @@ PARTS: tuple[tuple[str, str, Callable[[View], tuple[Block, ...]]], ...] = (
     ("disk", "Disk I/O", disk.build),
     ("network", "Network", network.build),
 )
+ALL_IN_DETAIL = 8
+WORST_IN_DETAIL = 5
+"""Of more than eight machines, the five worst have a chapter; all stand in the list of the summary."""
+GAPS_TOLD = 6
 
 
 def build(export: Export, clock: Clock, title: str | None = None) -> Document:
     """The whole report; the same export, clock and title give an equal document."""
-    judgements = [(View(machine, clock), judge(machine, clock)) for machine in export.machines]
-    views = [view for view, _ in judgements]
+    reviews = [review(View(machine, clock)) for machine in export.machines]
     return Document(
         show(title or "Performance report"),
-        views[0].machine.name if len(views) == 1 else count(len(views), "machine"),
-        max(view.coverage.end for view in views),
-        tuple((area, summary.worst(judgements, area)) for area in AREAS),
-        _facts(views, clock, export.notes),
-        _sections(judgements),
+        reviews[0].name if len(reviews) == 1 else count(len(reviews), "machine"),
+        max(each.coverage.end for each in reviews),
+        tuple((area, summary.worst(reviews, area)) for area in AREAS),
+        _facts(reviews, clock, export.notes),
+        tuple(_sections(reviews, export.machines, clock)),
     )
 
 
-def _sections(judgements: Sequence[tuple[View, Judged]]) -> tuple[Section, ...]:
-    chapters = [Section("summary", "Executive summary", 1, summary.build(judgements))]
-    several = len(judgements) > 1
-    for place, (view, _) in enumerate(judgements, 1):
-        prefix = f"machine-{place}-" if several else ""
+def _sections(reviews: Sequence[Review], machines: Machines, clock: Clock) -> Iterator[Section]:
+    yield Section("summary", "Executive summary", 1, summary.build(reviews, clock))
+    several = len(reviews) > 1
+    for place in _detailed(reviews):
+        view = View(machines[place], clock)
+        prefix = f"machine-{place + 1}-" if several else ""
         if several:
-            chapters.append(Section(f"machine-{place}", view.machine.name, 1, ()))
-        chapters += [Section(prefix + name, title, 2 if several else 1, make(view)) for name, title, make in PARTS]
-    return (*chapters, Section("recommendations", "Recommendations", 1, recommendations.build(judgements)))
+            yield Section(f"machine-{place + 1}", view.machine.name, 1, ())
+        for name, title, make in PARTS:
+            yield Section(prefix + name, title, 2 if several else 1, make(view))
+    yield Section("recommendations", "Recommendations", 1, recommendations.build(reviews))
 
 
-def _facts(views: Sequence[View], clock: Clock, notes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    start, end = min(view.coverage.start for view in views), max(view.coverage.end for view in views)
-    seen, expected = sum(view.coverage.seen for view in views), sum(view.coverage.expected for view in views)
+def _detailed(reviews: Sequence[Review]) -> list[int]:
+    """Positions of the machines that have a chapter, in their order."""
+    if len(reviews) <= ALL_IN_DETAIL:
+        return list(range(len(reviews)))
+    worst = summary.worst_first(reviews)[:WORST_IN_DETAIL]
+    return [at for at, each in enumerate(reviews) if each in worst]
+
+
+def _facts(reviews: Sequence[Review], clock: Clock, notes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    coverages = [each.coverage for each in reviews]
+    start, end = min(each.start for each in coverages), max(each.end for each in coverages)
+    seen, expected = sum(each.seen for each in coverages), sum(each.expected for each in coverages)
     facts = [
         ("Period", f"{clock.say(start)} to {clock.say(end)} ({duration(end - start)})"),
         ("Time zone", clock.name(start, end) + "; charts keep the offset at the start"),
-        ("Machines", views[0].machine.name if len(views) == 1 else f"{len(views):,}"),
-        ("Samples", f"{seen:,}, one every {_intervals(views)}"),
+        ("Machines", reviews[0].name if len(reviews) == 1 else _machines(len(reviews))),
+        ("Samples", f"{seen:,}, one every {_intervals(reviews)}"),
         ("Coverage", f"{percent(min(1.0, seen / expected))} of {count(expected, 'expected sample')}"),
-        ("Gaps", _gaps(views)),
+        ("Gaps", _gaps(reviews, clock)),
     ]
     return (*facts, *(("Note", note) for note in notes))
 
 
-def _intervals(views: Sequence[View]) -> str:
-    intervals = sorted({view.coverage.interval for view in views})
+def _machines(amount: int) -> str:
+    if amount <= ALL_IN_DETAIL:
+        return f"{amount:,}"
+    return f"{amount:,}; all in the summary, the {WORST_IN_DETAIL} worst with a chapter of their own"
+
+
+def _intervals(reviews: Sequence[Review]) -> str:
+    intervals = sorted({each.coverage.interval for each in reviews})
     shortest, longest = (f"{number(length / 1000)} s" for length in (intervals[0], intervals[-1]))
     return shortest if len(intervals) == 1 else f"{shortest} to {longest}"
 
 
-def _gaps(views: Sequence[View]) -> str:
-    gaps = [gap for view in views for gap in view.coverage.gaps]
+def _gaps(reviews: Sequence[Review], clock: Clock) -> str:
+    """How many, how long, and each of the longest with its moment."""
+    gaps = [(each.name, gap) for each in reviews for gap in each.coverage.gaps]
     if not gaps:
         return "none longer than two intervals"
-    total, longest = sum(gap.length for gap in gaps), max(gap.length for gap in gaps)
-    return f"{len(gaps):,} longer than two intervals, {duration(total)} in all, the longest {duration(longest)}"
+    longest = sorted(gaps, key=lambda item: (-item[1].length, item[0], item[1].start))[:GAPS_TOLD]
+    told = [
+        f"{clock.say(gap.start)} to {clock.say(gap.end)} ({duration(gap.length)})"
+        + (f" on {name}" if len(reviews) > 1 else "")
+        for name, gap in sorted(longest, key=lambda item: (item[1].start, item[0]))
+    ]
+    total = duration(sum(gap.length for _, gap in gaps))
+    which = f"the {GAPS_TOLD} longest: " if len(gaps) > GAPS_TOLD else ""
+    return f"{len(gaps):,} longer than two intervals, {total} in all: {which}{'; '.join(told)}"

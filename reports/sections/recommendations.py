@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.document import SEVERITIES, Block, Paragraph, Table
-from reports.figures import View
-from reports.rules import RULES, Judged, Rule, describe
+from reports.document import SEVERITIES, Block, Finding, Paragraph, Table
+from reports.review import Review
+from reports.rules import RULES, Rule, describe
+from reports.wording import count
+
+IN_FULL = 3
+"""Findings of one rule that are told with their evidence; further machines are named."""
+NAMED = 40
 
 
-def build(judgements: Sequence[tuple[View, Judged]]) -> tuple[Block, ...]:
+def build(reviews: Sequence[Review]) -> tuple[Block, ...]:
     findings = sorted(
-        (finding for _, judged in judgements for finding in judged.findings),
+        (finding for review in reviews for finding in review.findings),
         key=lambda finding: SEVERITIES.index(finding.severity),
     )
     intro = (
@@ -19,20 +24,35 @@ def build(judgements: Sequence[tuple[View, Judged]]) -> tuple[Block, ...]:
         if findings
         else "No rule found anything wrong, so there is nothing to recommend. What was checked is listed below."
     )
-    return (Paragraph(intro), *findings, _checks(judgements))
+    by_rule = {title: [finding for finding in findings if finding.title == title] for title in _titles(findings)}
+    told = [block for same in by_rule.values() for block in _told(same)]
+    return (Paragraph(intro), *told, _checks(reviews))
 
 
-def _checks(judgements: Sequence[tuple[View, Judged]]) -> Table:
-    rows = tuple((rule.area, rule.title, describe(rule), _outcome(rule, judgements)) for rule in RULES)
+def _titles(findings: Sequence[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.title for finding in findings))
+
+
+def _told(same: Sequence[Finding]) -> list[Block]:
+    others = [finding.machine for finding in same[IN_FULL:]]
+    if not others:
+        return list(same)
+    more = f" and {count(len(others) - NAMED, 'other')}" if len(others) > NAMED else ""
+    names = f"{', '.join(others[:NAMED])}{more}"
+    return [*same[:IN_FULL], Paragraph(f"{same[0].title}: also on {count(len(others), 'machine')}: {names}.")]
+
+
+def _checks(reviews: Sequence[Review]) -> Table:
+    rows = tuple((rule.area, rule.title, describe(rule), _outcome(rule, reviews)) for rule in RULES)
     return Table("What was checked", ("Area", "Rule", "Condition", "Outcome"), rows)
 
 
-def _outcome(rule: Rule, judgements: Sequence[tuple[View, Judged]]) -> str:
-    fired = sum(any(finding.title == rule.title for finding in judged.findings) for _, judged in judgements)
-    clear = sum(rule in judged.clear for _, judged in judgements)
-    unknown = sum(rule in judged.unknown for _, judged in judgements)
-    skipped = len(judgements) - fired - clear - unknown
-    if len(judgements) == 1:
+def _outcome(rule: Rule, reviews: Sequence[Review]) -> str:
+    fired = sum(any(finding.title == rule.title for finding in review.findings) for review in reviews)
+    clear = sum(rule in review.judged.clear for review in reviews)
+    unknown = sum(rule in review.judged.unknown for review in reviews)
+    skipped = len(reviews) - fired - clear - unknown
+    if len(reviews) == 1:
         return "met" if fired else "clear" if clear else "not measured" if unknown else "not needed"
     said = ((fired, "met"), (clear, "clear"), (unknown, "not measured"), (skipped, "not needed"))
     return ", ".join(f"{amount} {word}" for amount, word in said if amount)

@@ -78,7 +78,9 @@ def test_the_first_page_tells_period_zone_coverage_and_gaps(write: WriteExport) 
     assert facts["Time zone"].startswith("Europe/Berlin (UTC+01:00)")
     assert facts["Samples"] == "526, one every 300 s"
     assert facts["Coverage"] == "91.3 % of 576 expected samples"
-    assert facts["Gaps"] == "1 longer than two intervals, 4 h 15 min in all, the longest 4 h 15 min"
+    assert facts["Gaps"] == (
+        "1 longer than two intervals, 4 h 15 min in all: 2026-01-05 09:15 to 2026-01-05 13:30 (4 h 15 min)"
+    )
 
 
 def test_a_change_of_the_clock_is_told() -> None:
@@ -227,6 +229,22 @@ def test_several_machines_have_a_chapter_each_and_stand_worst_first(write: Write
     names = [section.name for section in document.sections]
     assert len(names) == len(set(names))
     render(document)
+
+
+def test_of_many_machines_the_worst_have_chapters_and_all_stand_in_the_summary(write: WriteExport) -> None:
+    made = {f"app-{at:02d}": machines.healthy(at, days=1, interval=900) for at in range(12)}
+    for name in ("app-03", "app-09"):
+        made[name]["psi_memory_some"][:] = 60
+    for name in list(made)[4:9]:
+        made[name]["net_rx_drops"][:] = 30
+    document = make(write(made))
+    chapters = [section.title for section in document.sections if section.level == 1]
+    assert chapters[0] == "Executive summary"
+    assert {"app-03", "app-09"} < set(chapters)
+    assert len(chapters) == 7
+    (overview,) = [block for block in document.sections[0].blocks if isinstance(block, Table)]
+    assert sorted(row[0] for row in overview.rows) == sorted(made)
+    assert any("also on 2 machines: app-07, app-08." in line for line in said(document))
 
 
 def test_gaps_in_a_chart_are_empty_rows(write: WriteExport) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from reports import table
+from reports import reading, table
 from reports.statistics import Values
 from tests.reports import machines
 from tests.reports.machines import ReadOne, WriteExport
@@ -67,6 +68,58 @@ def test_a_fast_and_a_careful_reading_agree(tmp_path: Path) -> None:
     for name in fast.system.columns:
         np.testing.assert_array_equal(fast.system.column(name), careful.system.column(name))
     np.testing.assert_array_equal(fast.system.cores, careful.system.cores)
+
+
+@pytest.mark.parametrize("block", [50, 4_096, 10_000_000])
+def test_blocks_of_any_size_give_the_same_machines(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", block)
+    made = {name: machines.healthy(seed, days=0.02) for seed, name in enumerate(("a", "b"))}
+    found = read(tmp_path, machines.to_csv(made)).machines
+    assert [machine.name for machine in found] == ["a", "b"]
+    for machine, columns in zip(found, made.values(), strict=True):
+        assert machine.system.times.tolist() == (columns["timestamp"] * 1000).tolist()
+        assert column(machine, "cpu_user") == pytest.approx(columns["cpu_user"], rel=1e-6)
+
+
+def test_a_fault_far_down_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 200)
+    rows = [f"2026-01-05T00:{minute:02d}:00Z,a,{minute}\n" for minute in range(60)]
+    with pytest.raises(table.ExportError, match="line 62, column cpu_user"):
+        read(tmp_path, HEAD + "".join(rows) + "2026-01-05T01:00:00Z,a,x\n")
+
+
+def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
+    text = machines.to_csv({"a": machines.healthy(days=0.1), "b": machines.healthy(2, days=0.1)})
+    plain = read(tmp_path, text).machines
+    frame = pl.read_csv(text.encode(), try_parse_dates=True, infer_schema_length=None)
+    frame = frame.with_columns(pl.col("cpu_cores").str.split(";").cast(pl.List(pl.Float32)))
+    frame.write_parquet(tmp_path / "export.parquet")
+    for machine, other in zip(table.read([tmp_path / "export.parquet"]).machines, plain, strict=True):
+        assert machine.name == other.name
+        assert machine.system.times.tolist() == other.system.times.tolist()
+        assert column(machine, "cpu_user") == pytest.approx(column(other, "cpu_user"), rel=1e-6)
+        assert machine.system.cores == pytest.approx(other.system.cores, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pl.DataFrame({"machine_id": ["a"], "cpu_user": [5.0]}), "no column timestamp"),
+        (pl.DataFrame({"timestamp": ["2026-01-05T00:00:00Z"], "machine_id": ["a"]}), "no metric"),
+        (pl.DataFrame({"timestamp": ["2026-01-05T00:00:00Z"], "machine_id": ["a"], "cpu_user": [500.0]}), "out of"),
+        (pl.DataFrame({"timestamp": ["yesterday"], "machine_id": ["a"], "cpu_user": [5.0]}), "wrong type"),
+        (pl.DataFrame({"timestamp": [], "machine_id": [], "cpu_user": []}), "no rows"),
+    ],
+)
+def test_bad_parquet_is_refused(frame: pl.DataFrame, said: str, tmp_path: Path) -> None:
+    frame.write_parquet(tmp_path / "export.parquet")
+    with pytest.raises(table.ExportError, match=said):
+        table.read([tmp_path / "export.parquet"])
+
+
+def test_half_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(table.ExportError, match="no whole Parquet file"):
+        read(tmp_path, b"PAR1abc", "export.parquet")
 
 
 def test_rows_in_any_order_and_twice_count_once_in_time_order(tmp_path: Path) -> None:
