@@ -16,17 +16,9 @@ from api.schemas import CollectorAnswer, CollectorList, ErrorBody, KeyAnswer, Re
 from api.views import View
 from collectors import registry
 from collectors.models import Collector
-from core.errors import ServiceError
 from core.limits import client_ip
 
 _ERRORS = dict.fromkeys((400, 401, 403, 404, 429), ErrorBody)
-
-
-def _find(machine_id: str) -> Collector:
-    collector = Collector.objects.filter(machine_id=machine_id).first()
-    if collector is None:
-        raise ServiceError("COLLECTOR_001", f"There is no machine {machine_id[:128]!r}.")
-    return collector
 
 
 class Collectors(View):
@@ -70,11 +62,11 @@ class CollectorDetail(View):
 
     @extend_schema(summary="One machine", responses={200: CollectorAnswer, **_ERRORS})
     def get(self, request: Request, machine_id: str) -> Response:
-        return Response(CollectorAnswer(_find(machine_id), context={"now": timezone.now()}).data)
+        return Response(CollectorAnswer(registry.find(machine_id), context={"now": timezone.now()}).data)
 
     @extend_schema(summary="Change tags or hostname", request=Tags, responses={200: CollectorAnswer, **_ERRORS})
     def patch(self, request: Request, machine_id: str) -> Response:
-        collector = _find(machine_id)
+        collector = registry.find(machine_id)
         form = Tags(data=request.data)
         form.is_valid(raise_exception=True)
         Collector.objects.filter(pk=collector.pk).update(**form.validated_data)
@@ -90,7 +82,7 @@ class CollectorDetail(View):
         responses={200: CollectorAnswer, **_ERRORS},
     )
     def delete(self, request: Request, machine_id: str) -> Response:
-        registry.retire(_find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
+        registry.retire(registry.find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
         return self.get(request, machine_id)
 
 
@@ -104,10 +96,7 @@ class RotateKey(View):
         responses={200: KeyAnswer, **_ERRORS},
     )
     def post(self, request: Request, machine_id: str) -> Response:
-        collector = _find(machine_id)
-        if not collector.active:
-            raise ServiceError("COLLECTOR_002", f"{machine_id} is retired.")
-        secret = registry.rotate(collector, actor=self.actor(request), ip=client_ip(request._request))
+        secret = registry.rotate(registry.find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
         return Response({"status": "success", "machine_id": machine_id, "api_key": str(secret)})
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from api.authentication import BearerAuthentication, SessionOfTenant
-from core.limits import client_ip, limit
+from core.limits import client_network, limit
 
 
 class View(APIView):
@@ -19,7 +19,7 @@ class View(APIView):
     authentication_classes: tuple[type[BaseAuthentication], ...] = (BearerAuthentication, SessionOfTenant)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        limit(request._request, "requests", client_ip(request._request), settings.REQUEST_RATE, fail_open=True)
+        limit(request._request, "requests", client_network(request._request), settings.REQUEST_RATE, fail_open=True)
         super().initial(request, *args, **kwargs)
 
     def actor(self, request: Request) -> str:

@@ -14,8 +14,12 @@ from django.utils import timezone
 _MACHINE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
+def is_machine_id(value: str) -> bool:
+    return _MACHINE_ID.fullmatch(value) is not None
+
+
 def check_machine_id(value: str) -> None:
-    if not _MACHINE_ID.fullmatch(value):
+    if not is_machine_id(value):
         raise ValidationError(
             "A machine id has 1 to 128 letters, digits and . _ : - and starts with a letter or digit."
         )

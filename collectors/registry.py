@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import audit
 from collectors import keys
-from collectors.models import Collector, CollectorKey, EnrolmentToken
+from collectors.models import Collector, CollectorKey, EnrolmentToken, is_machine_id
 from core.errors import ServiceError
 
 
@@ -25,8 +25,19 @@ def authenticate(secret: keys.Secret) -> Collector | None:
     return found.collector if secret.matches(found.digest if found else None) and found else None
 
 
+def find(machine_id: str) -> Collector:
+    """The tenant's machine of that id; COLLECTOR_001 when there is none."""
+    collector = Collector.objects.filter(machine_id=machine_id).first() if is_machine_id(machine_id) else None
+    if collector is None:
+        raise ServiceError("COLLECTOR_001", f"There is no machine {machine_id[:128]!r} here.")
+    return collector
+
+
 def register(machine_id: str, hostname: str, *, actor: str, ip: str | None) -> tuple[Collector, keys.Secret]:
-    """A new machine and its first key; COLLECTOR_002 for a bad name, COLLECTOR_003 when it is registered already."""
+    """A new machine and its first key; COLLECTOR_002 for a bad name, COLLECTOR_003 when it is registered already.
+
+    A retired machine is taken back into service, with its samples and a new key.
+    """
     collector = Collector(machine_id=machine_id, hostname=hostname, ip_address=ip)
     try:
         collector.full_clean(validate_unique=False)
@@ -35,12 +46,20 @@ def register(machine_id: str, hostname: str, *, actor: str, ip: str | None) -> t
         raise ServiceError("COLLECTOR_002", " ".join(error.messages)) from None
     try:
         with transaction.atomic():
+            collector = _take_back(machine_id, hostname) or collector
             collector.save()
             secret = _add_key(collector)
             audit.record("collector.registered", user=actor, machine_id=machine_id, ip=ip)
     except IntegrityError:
         raise ServiceError("COLLECTOR_003", f"{machine_id} is registered already; rotate its key instead.") from None
     return collector, secret
+
+
+def _take_back(machine_id: str, hostname: str) -> Collector | None:
+    retired = Collector.objects.select_for_update().filter(machine_id=machine_id, active=False).first()
+    if retired:
+        retired.active, retired.hostname = True, hostname or retired.hostname
+    return retired
 
 
 def register_with_token(
@@ -72,7 +91,7 @@ def rotate(collector: Collector, *, actor: str, ip: str | None) -> keys.Secret:
     overlap_ends = now + timedelta(hours=settings.KEY_OVERLAP_HOURS)
     with transaction.atomic():
         if not Collector.objects.select_for_update().get(pk=collector.pk).active:
-            raise ServiceError("COLLECTOR_002", f"{collector.machine_id} is retired.")
+            raise ServiceError("COLLECTOR_002", f"{collector.machine_id} is retired; register it again.")
         live = list(CollectorKey.objects.live(now).filter(collector=collector).order_by("-created_at", "-id"))
         if live:
             ends = min(live[0].expires_at or overlap_ends, overlap_ends)

@@ -57,6 +57,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def client_network(request: HttpRequest) -> str:
+    """What a limit by address counts: an IPv4 address, or the /64 that one IPv6 client has to itself."""
+    address = ipaddress.ip_address(client_ip(request))
+    return str(address) if address.version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+
+
 def limit(request: HttpRequest, group: str, key: str, rate: str, *, fail_open: bool) -> None:
     """Count one use of `group` by `key`; ServiceError RATE_001 with the seconds to wait when the rate is used up.
 

@@ -140,8 +140,8 @@ def _cache(name: str, **options: Any) -> dict[str, Any]:
 
 # Two aliases (trap 25): what belongs to a tenant has the tenant in its key; limits and host lookups must not.
 CACHES = {
-    "default": _cache("tenant", KEY_FUNCTION="django_tenants.cache.make_key", KEY_PREFIX="tenant"),
-    "shared": _cache("shared", KEY_PREFIX="shared"),
+    "default": _cache("tenant", KEY_FUNCTION="django_tenants.cache.make_key", KEY_PREFIX=f"tenant-{VERSION}"),
+    "shared": _cache("shared", KEY_PREFIX=f"shared-{VERSION}"),
 }
 RATELIMIT_USE_CACHE = "shared"
 SILENCED_SYSTEM_CHECKS = [

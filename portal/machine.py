@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role
+from collectors import registry
 from collectors.models import Collector
-from core.errors import ServiceError
 from portal import panels, periods
 from portal.access import PageRequest, page, wants_fragment
 from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
@@ -22,19 +22,11 @@ from portal.periods import POINTS, RANGES, Period
 from reports import charts
 
 
-def find(machine_id: str) -> Collector:
-    """The machine of this tenant; COLLECTOR_001 for any other."""
-    collector = Collector.objects.filter(machine_id=machine_id).first()
-    if collector is None:
-        raise ServiceError("COLLECTOR_001", f"There is no machine {machine_id[:128]!r} here.")
-    return collector
-
-
 @page(Role.VIEWER)
 def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     """The whole page, or for htmx the head that refreshes."""
     now = timezone.now()
-    collector = find(machine_id)
+    collector = registry.find(machine_id)
     context = {"collector": collector, "state": collector.state(now), "inventory": _inventory(collector)}
     if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)

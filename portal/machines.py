@@ -15,7 +15,6 @@ from core.errors import ServiceError
 from core.limits import client_ip
 from portal.access import PageRequest, page
 from portal.forms import RegisterForm
-from portal.machine import find
 
 
 @page(Role.ADMIN)
@@ -42,16 +41,14 @@ def register(request: PageRequest) -> HttpResponse:
 
 @page(Role.ADMIN, "POST")
 def rotate_key(request: PageRequest, machine_id: str) -> HttpResponse:
-    collector = find(machine_id)
-    if not collector.active:
-        raise ServiceError("COLLECTOR_002", f"{machine_id} is retired; it has no keys.")
+    collector = registry.find(machine_id)
     secret = registry.rotate(collector, actor=request.user.email, ip=client_ip(request))
     return _show_key(request, collector, secret, "New key for")
 
 
 @page(Role.ADMIN, "POST")
 def retire(request: PageRequest, machine_id: str) -> HttpResponse:
-    registry.retire(find(machine_id), actor=request.user.email, ip=client_ip(request))
+    registry.retire(registry.find(machine_id), actor=request.user.email, ip=client_ip(request))
     messages.success(request, f"{machine_id} is retired: its keys stopped, its samples stay.")
     return redirect("machines")
 

@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import audit
 from accounts.models import Role, User
-from core.limits import client_ip, limit
+from core.limits import client_ip, client_network, limit
 from portal.access import PageRequest, page
 from portal.forms import SignInForm
 
@@ -27,7 +27,7 @@ def sign_in(request: PageRequest) -> HttpResponse:
         if isinstance(request.user, User):
             return HttpResponseRedirect(_next(request))
         return _ask(request, SignInForm())
-    limit(request, "sign-in-address", client_ip(request), settings.SIGN_IN_RATE, fail_open=False)
+    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
     form = SignInForm(request.POST)
     if not form.is_valid():
         return _ask(request, form)
@@ -66,7 +66,7 @@ def sign_out(request: PageRequest) -> HttpResponse:
 def password(request: PageRequest) -> HttpResponse:
     """Changing it ends every other session of the account."""
     if request.method == "POST":
-        limit(request, "sign-in-address", client_ip(request), settings.SIGN_IN_RATE, fail_open=False)
+        limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
     form = PasswordChangeForm(request.user, request.POST or None)
     if not form.is_valid():
         return render(request, "portal/password.html", {"form": form})

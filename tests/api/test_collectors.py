@@ -125,6 +125,16 @@ def test_a_retired_machine_is_refused_at_once_and_keeps_its_samples(alpha: Cast)
     assert (answer.status_code, answer.json()["code"]) == (400, "COLLECTOR_002")
 
 
+def test_a_retired_machine_is_taken_back_by_registering_it_again(alpha: Cast) -> None:
+    assert upload(alpha, alpha.key) == 201
+    admin = alpha.client(Role.ADMIN)
+    admin.delete(f"{BASE}/{MACHINE}")
+    answer = register(admin, machine_id=MACHINE)
+    assert answer.status_code == 201
+    assert (upload(alpha, alpha.key), upload(alpha, answer.json()["api_key"])) == (401, 200)
+    assert alpha.client(Role.VIEWER).get(f"{BASE}/{MACHINE}").json()["hostname"] == MACHINE
+
+
 def test_tags_are_changed_by_an_admin_and_checked(alpha: Cast) -> None:
     client = alpha.client(Role.ADMIN)
     good = client.patch(f"{BASE}/{MACHINE}", {"tags": ["web", "<b>"]}, content_type="application/json")
@@ -135,7 +145,7 @@ def test_tags_are_changed_by_an_admin_and_checked(alpha: Cast) -> None:
 
 def test_an_unknown_machine_and_another_tenants_are_not_found(alpha: Cast, beta: Cast) -> None:
     register(beta.client(Role.ADMIN), machine_id="only-beta")
-    for machine_id in ("nobody", "only-beta"):
+    for machine_id in ("nobody", "only-beta", "%00", "a%0d%0ab", "x" * 3000):
         answer = alpha.client(Role.ADMIN).get(f"{BASE}/{machine_id}")
         assert (answer.status_code, answer.json()["code"]) == (404, "COLLECTOR_001")
 

@@ -219,3 +219,10 @@ def test_limits_and_hosts_are_kept_without_the_tenant_in_their_key() -> None:
     limits.shared_set("x", 1, 60)
     assert caches["shared"].get("x") == 1
     assert caches["default"].get("x") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "network"), [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")]
+)
+def test_an_ipv6_client_is_limited_by_its_whole_network(address: str, network: str) -> None:
+    assert limits.client_network(RequestFactory().get("/", REMOTE_ADDR=address)) == network
