@@ -6,24 +6,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reports.checked import UNKNOWN, Checked
+from reports.filesystems import Filling, NearlyFull
 from reports.measures import MEASURES, measured
+from reports.patterns import hourly_means, rank_correlation
 from reports.statistics import DAY, HOUR, Times, Values, exceed, fit_trend, sampling_interval, summarise
-from reports.table import Samples
+from reports.table import Machine
 from reports.wording import Clock, count, duration, number, percent
 
 MINIMUM_SAMPLES = 10
-
-
-@dataclass(frozen=True)
-class Checked:
-    """`unknown` when what the condition needs was not measured, or too seldom to judge."""
-
-    state: Literal["met", "clear", "unknown"]
-    evidence: str = ""
-
-
-UNKNOWN = Checked("unknown")
 
 
 @dataclass(frozen=True)
@@ -35,13 +28,17 @@ class Excess:
     share: float
     below: bool = False
 
-    def check(self, samples: Samples, clock: Clock) -> Checked:
+    def check(self, machine: Machine, clock: Clock) -> Checked:
+        samples = machine.system
         values = measured(samples, self.measure)
         if values is None or np.count_nonzero(~np.isnan(values)) < MINIMUM_SAMPLES:
             return UNKNOWN
         found = exceed(values, self.threshold, below=self.below)
         state: Literal["met", "clear"] = "met" if found.share >= self.share and found.count else "clear"
         return Checked(state, self._say(samples.times, values, clock))
+
+    def describe(self) -> str:
+        return f"{_at(self.measure, self.below, self.threshold)} in {self.share * 100:g} % of samples"
 
     def _say(self, times: Times, values: Values, clock: Clock) -> str:
         measure = MEASURES[self.measure]
@@ -66,7 +63,8 @@ class Typical:
     below: bool = False
     days: float = 0
 
-    def check(self, samples: Samples, clock: Clock) -> Checked:
+    def check(self, machine: Machine, clock: Clock) -> Checked:
+        samples = machine.system
         values = measured(samples, self.measure)
         if values is None or samples.times[-1] - samples.times[0] < self.days * DAY:
             return UNKNOWN
@@ -83,6 +81,9 @@ class Typical:
         )
         return Checked("met" if met else "clear", evidence)
 
+    def describe(self) -> str:
+        return f"p{self.percentile:g} of {_at(self.measure, self.below, self.threshold)}"
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -92,7 +93,8 @@ class Growth:
     least: float
     limit: float
 
-    def check(self, samples: Samples, clock: Clock) -> Checked:
+    def check(self, machine: Machine, clock: Clock) -> Checked:
+        samples = machine.system
         values = measured(samples, self.measure)
         trend = None if values is None else fit_trend(samples.times, values)
         if values is None or trend is None or trend.low is None or trend.high is None:
@@ -111,8 +113,84 @@ class Growth:
         )
         return Checked("met" if met else "clear", evidence)
 
+    def describe(self) -> str:
+        measure = MEASURES[self.measure]
+        return f"{measure.title} rising by {self.least:g} {measure.unit} or more, certain at 95 %"
 
-Condition = Excess | Typical | Growth
+
+@dataclass(frozen=True)
+class Related:
+    """Two measures rise and fall together: rank correlation of at least `least` (or, with `below`, under it)."""
+
+    measure: str
+    other: str
+    least: float
+    below: bool = False
+
+    def check(self, machine: Machine, clock: Clock) -> Checked:
+        first, second = (measured(machine.system, name) for name in (self.measure, self.other))
+        if first is None or second is None:
+            return UNKNOWN
+        found = rank_correlation(first, second)
+        titles = f"{MEASURES[self.measure].title} and {MEASURES[self.other].title}"
+        met = found < self.least if self.below else found >= self.least
+        pairs = int(np.count_nonzero(~(np.isnan(first) | np.isnan(second))))
+        evidence = (
+            f"{titles} have a rank correlation of {found:.2f} over {count(pairs, 'sample')} "
+            f"(the rule asks for {'under' if self.below else 'at least'} {self.least:g})."
+        )
+        return Checked("met" if met else "clear", evidence)
+
+    def describe(self) -> str:
+        how = "unrelated" if self.below else "related"
+        return f"{MEASURES[self.measure].title} {how} to {MEASURES[self.other].title}"
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """An hour between 22:00 and 06:00 lies far above the machine's usual hour, on four of five days or more."""
+
+    measure: str
+    factor: float
+    least: float
+    days: int = 4
+
+    def check(self, machine: Machine, clock: Clock) -> Checked:
+        values = measured(machine.system, self.measure)
+        if values is None:
+            return UNKNOWN
+        hourly = hourly_means(clock.local(machine.system.times), values)
+        if hourly.days < self.days:
+            return UNKNOWN
+        usual = float(np.median(hourly.means))
+        high = hourly.means >= max(self.factor * usual, self.least)
+        heavy = [hour for hour in (22, 23, 0, 1, 2, 3, 4, 5) if self._recurs(high[hourly.hours % 24 == hour])]
+        return Checked("met", self._say(heavy, usual, hourly.means, hourly.hours)) if heavy else Checked("clear")
+
+    def _recurs(self, nights: NDArray[np.bool_]) -> bool:
+        return nights.size >= self.days and bool(nights.mean() >= 0.8)
+
+    def _say(self, heavy: list[int], usual: float, means: Values, hours: NDArray[np.int64]) -> str:
+        measure = MEASURES[self.measure]
+        night = means[np.isin(hours % 24, heavy)]
+        nights = len(np.unique(hours[np.isin(hours % 24, heavy)] // 24))
+        return (
+            f"{measure.title} has a mean of {number(float(night.mean()), measure.unit)} between {heavy[0]:02d}:00 and "
+            f"{(heavy[-1] + 1) % 24:02d}:00, against {number(usual, measure.unit)} in its median hour (the rule asks "
+            f"for {self.factor:g} times that and {number(self.least, measure.unit)}, on four of five nights); "
+            f"{count(nights, 'night')}, {count(means.size, 'hour')}."
+        )
+
+    def describe(self) -> str:
+        return f"{MEASURES[self.measure].title} at {self.factor:g} times its median hour every night"
+
+
+Condition = Excess | Typical | Growth | Related | Nightly | Filling | NearlyFull
+
+
+def _at(measure: str, below: bool, threshold: float) -> str:
+    unit = f" {MEASURES[measure].unit}" if MEASURES[measure].unit else ""
+    return f"{MEASURES[measure].title} {'at or below' if below else 'at or above'} {threshold:g}{unit}"
 
 
 def _figures(name: str, times: Times, values: Values, clock: Clock) -> str:

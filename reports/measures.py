@@ -92,6 +92,7 @@ _WORKED_OUT = (
     Measure("load_per_core", "Load 1 min per core", "", _per_core("load_1min")),
     Measure("run_queue_per_core", "Run queue per core", "", _per_core("procs_running")),
     Measure("mem_used_percent", "Memory used", "%", _share("mem_used_mb", "mem_total_mb"), 100),
+    Measure("mem_cached_percent", "Page cache", "%", _share("mem_cached_mb", "mem_total_mb"), 100),
     Measure("mem_available_percent", "Memory available", "%", _share("mem_available_mb", "mem_total_mb"), 100),
     Measure("swap_used_percent", "Swap used", "%", _share("swap_used_mb", "swap_total_mb"), 100),
     Measure("swap_traffic_mb", "Swap in + out", "MB/s", _added("swap_in_mb", "swap_out_mb")),

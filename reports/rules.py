@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.conditions import Checked, Condition, Excess, Growth, Typical
+from reports.checked import Checked
+from reports.conditions import Condition, Excess, Growth, Nightly, Related, Typical
 from reports.document import Finding, Severity
-from reports.measures import MEASURES, measured
+from reports.filesystems import Filling, NearlyFull
+from reports.measures import measured
 from reports.table import Machine
 from reports.wording import Clock
 
@@ -23,6 +25,7 @@ PSI = "Linux kernel, Documentation/accounting/psi.rst"
 PROC = "Linux kernel, Documentation/filesystems/proc.rst"
 IOSTATS = "Linux kernel, Documentation/admin-guide/iostats.rst"
 USE = "B. Gregg, The USE Method (utilisation, saturation, errors)"
+DF = "POSIX.1-2017, df; Linux, statvfs(3)"
 NETDEV = "Linux kernel, Documentation/networking/statistics.rst"
 
 
@@ -77,11 +80,31 @@ RULES = (
         "cpu-steal",
         "CPU",
         "warning",
-        "The hypervisor gives this machine's CPU time to others",
-        (Excess("cpu_steal", 5, 0.05),),
+        "The hypervisor withholds CPU time when this machine needs it",
+        (Excess("cpu_steal", 5, 0.05), Related("cpu_steal", "cpu_busy", 0.4)),
         "high",
-        "Ask the provider about a noisy neighbour or spent CPU credits; move to a host or plan without overcommit.",
+        "The plan's share of CPU or its credits are spent: take a larger or unshared plan, or spread the work in time.",
         PROC,
+    ),
+    Rule(
+        "cpu-noisy-neighbour",
+        "CPU",
+        "warning",
+        "Other guests take CPU time from this machine, whatever it does itself",
+        (Excess("cpu_steal", 5, 0.05), Related("cpu_steal", "cpu_busy", 0.4, below=True)),
+        "medium",
+        "Ask the provider to move the machine to another host, or take a plan without overcommit.",
+        PROC,
+    ),
+    Rule(
+        "cpu-nightly-batch",
+        "CPU",
+        "note",
+        "A heavy job runs every night",
+        (Nightly("cpu_busy", 3, 40),),
+        "medium",
+        "Nothing is wrong if it is known: check that it ends before the day begins, and keep alerts from firing on it.",
+        USE,
     ),
     Rule(
         "cpu-one-core",
@@ -144,6 +167,16 @@ RULES = (
         "Sen (1968), Estimates of the regression coefficient based on Kendall's tau, JASA 63",
     ),
     Rule(
+        "memory-oversized",
+        "Memory",
+        "note",
+        "The machine has far more memory than it uses",
+        (Typical("mem_used_percent", 99, 25, below=True, days=3), Typical("mem_cached_percent", 99, 40, True, 3)),
+        "low",
+        "A smaller size would do for what was seen here; keep room for the page cache, which speeds up disk reads.",
+        PROC,
+    ),
+    Rule(
         "disk-stall",
         "Disk I/O",
         "critical",
@@ -162,6 +195,26 @@ RULES = (
         "high",
         "Compare with what the storage should give; look for a failing disk, a throttled volume or a competing job.",
         IOSTATS,
+    ),
+    Rule(
+        "disk-full",
+        "Disk I/O",
+        "critical",
+        "A filesystem is nearly full",
+        (NearlyFull(95),),
+        "high",
+        "Free space now, or enlarge the volume: programs fail in many ways when a write is refused.",
+        DF,
+    ),
+    Rule(
+        "disk-filling",
+        "Disk I/O",
+        "warning",
+        "A filesystem will soon be full",
+        (Filling(30),),
+        "medium",
+        "Find what grows (du -x, old logs, snapshots, backups), limit or rotate it, or plan a larger volume in time.",
+        DF,
     ),
     Rule(
         "net-errors",
@@ -201,7 +254,7 @@ class Judged:
 def judge(machine: Machine, clock: Clock, rules: Sequence[Rule] = RULES) -> Judged:
     """Try every rule that applies."""
     applying = [rule for rule in rules if not any(measured(machine.system, name) is not None for name in rule.unless)]
-    results = [(rule, [condition.check(machine.system, clock) for condition in rule.conditions]) for rule in applying]
+    results = [(rule, [condition.check(machine, clock) for condition in rule.conditions]) for rule in applying]
     fired = [_finding(rule, checks, machine) for rule, checks in results if _all(checks, "met")]
     order: tuple[Severity, ...] = ("critical", "warning", "note")
     return Judged(
@@ -229,15 +282,4 @@ def _finding(rule: Rule, checks: Sequence[Checked], machine: Machine) -> Finding
 
 def describe(rule: Rule) -> str:
     """What a rule looked at and for, in a few words: `CPU pressure at or above 25 % in 2 % of samples`."""
-    return " and ".join(_describe(condition) for condition in rule.conditions)
-
-
-def _describe(condition: Condition) -> str:
-    measure = MEASURES[condition.measure]
-    unit = f" {measure.unit}" if measure.unit else ""
-    if isinstance(condition, Growth):
-        return f"{measure.title} rising by {condition.least:g}{unit} or more, certain at 95 %"
-    side = "at or below" if condition.below else "at or above"
-    if isinstance(condition, Typical):
-        return f"p{condition.percentile:g} of {measure.title} {side} {condition.threshold:g}{unit}"
-    return f"{measure.title} {side} {condition.threshold:g}{unit} in {condition.share * 100:g} % of samples"
+    return " and ".join(condition.describe() for condition in rule.conditions)

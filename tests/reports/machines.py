@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from core.catalogue import SYSTEM
+from core.catalogue import FILESYSTEMS, SYSTEM
 from reports.table import Machine
 
 START = 1_767_571_200
@@ -76,6 +76,19 @@ def gap(columns: Columns, first: int, last: int) -> Columns:
     keep = np.ones(len(columns["timestamp"]), dtype=bool)
     keep[first:last] = False
     return {name: values[keep] for name, values in columns.items()}
+
+
+def filesystem(used_mb: Column, total_mb: float = 100_000, mount: str = "/srv", interval: int = 300) -> str:
+    """An export of the dataset filesystems: one mount of web-01, a row an interval."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FILESYSTEMS.columns)
+    moments = np.datetime_as_string((START + np.arange(used_mb.size) * interval).astype("datetime64[s]"))
+    for moment, used in zip(moments.tolist(), used_mb.tolist(), strict=True):
+        share = used / total_mb * 100
+        numbers = (total_mb, used, total_mb - used, share, 3)
+        writer.writerow([f"{moment}Z", "web-01", mount, "/dev/sdb1", "ext4", *(f"{value:.7g}" for value in numbers)])
+    return text.getvalue()
 
 
 def to_csv(machines: Mapping[str, Columns], leave_out: tuple[str, ...] = ()) -> str:

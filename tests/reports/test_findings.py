@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reports.measures import MEASURES
+from reports import filesystems, table
+from reports.measures import MEASURES, measured
+from reports.patterns import find_anomalies, find_changes, hourly_means
 from reports.rules import AREAS, RULES, judge
-from reports.table import Machine
+from reports.table import Machine, Samples
 from reports.wording import Clock
 from tests.reports import machines
-from tests.reports.machines import Columns, ReadOne
+from tests.reports.machines import Column, Columns, ReadOne, WriteExport
 
 
 def saturate(columns: Columns) -> None:
@@ -32,7 +35,17 @@ def keep_busy(columns: Columns) -> None:
 
 
 def steal(columns: Columns) -> None:
-    columns["cpu_steal"][machines.hours(columns, 18, 22)] = 18
+    columns["cpu_steal"][:] = columns["cpu_user"] * 0.5
+
+
+def disturb(columns: Columns) -> None:
+    """A neighbour that comes at any hour of the day."""
+    count = columns["timestamp"].size
+    columns["cpu_steal"][np.random.default_rng(5).random(count // 12 + 1).repeat(12)[:count] < 0.2] = 30
+
+
+def run_nightly(columns: Columns) -> None:
+    columns["cpu_user"][machines.hours(columns, 2, 4)] = 75
 
 
 def use_one_core(columns: Columns) -> None:
@@ -43,6 +56,11 @@ def use_one_core(columns: Columns) -> None:
 def idle(columns: Columns) -> None:
     for name in ("cpu_user", "cpu_system"):
         columns[name] *= 0.05
+
+
+def spare_memory(columns: Columns) -> None:
+    for name in ("mem_used_mb", "mem_cached_mb"):
+        columns[name] *= 0.25
 
 
 def press_memory(columns: Columns) -> None:
@@ -84,8 +102,11 @@ AILMENTS = {
     "cpu-run-queue": queue,
     "cpu-busy": keep_busy,
     "cpu-steal": steal,
+    "cpu-noisy-neighbour": disturb,
+    "cpu-nightly-batch": run_nightly,
     "cpu-one-core": use_one_core,
     "cpu-oversized": idle,
+    "memory-oversized": spare_memory,
     "memory-pressure": press_memory,
     "memory-swapping": swap,
     "memory-low": fill_memory,
@@ -95,6 +116,18 @@ AILMENTS = {
     "net-errors": damage,
     "net-drops": drop,
 }
+DAYS = np.arange(7 * 288) / 288
+FILESYSTEMS = {
+    "disk-full": np.full(DAYS.size, 97_000.0),
+    "disk-filling": 60_000 + 2_000 * DAYS + np.random.default_rng(1).normal(0, 100, DAYS.size),
+}
+HARMLESS = {
+    "steady": 60_000 + np.random.default_rng(2).normal(0, 300, DAYS.size),
+    "nightly sawtooth": 60_000 + 20_000 * (DAYS % 1),
+    "sawtooth of three days": 40_000 + 15_000 * (DAYS % 3.2),
+    "slow": 30_000 + 200 * DAYS,
+    "emptied at the end": np.where(DAYS < 6, 40_000 + 6_000 * DAYS, 42_000),
+}
 TITLES = {rule.title: rule.name for rule in RULES}
 
 
@@ -103,7 +136,7 @@ def found(machine: Machine, clock: Clock) -> list[str]:
 
 
 def test_every_rule_has_an_ailment_that_it_finds() -> None:
-    assert set(AILMENTS) == {rule.name for rule in RULES}
+    assert {*AILMENTS, *FILESYSTEMS} == {rule.name for rule in RULES}
 
 
 @pytest.mark.parametrize("name", AILMENTS)
@@ -113,9 +146,59 @@ def test_an_ailment_is_found_and_nothing_else(name: str, read_one: ReadOne, cloc
     assert found(read_one(columns), clock) == [name]
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_healthy_machine_is_clean(seed: int, read_one: ReadOne, clock: Clock) -> None:
-    assert found(read_one(machines.healthy(seed, interval=300)), clock) == []
+@pytest.mark.parametrize("name", FILESYSTEMS)
+def test_a_sick_filesystem_is_found_and_nothing_else(
+    name: str, write: WriteExport, clock: Clock, tmp_path: Path
+) -> None:
+    assert found(with_filesystem(FILESYSTEMS[name], write, tmp_path), clock) == [name]
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_filesystem_has_no_finding(name: str, write: WriteExport, clock: Clock, tmp_path: Path) -> None:
+    assert found(with_filesystem(HARMLESS[name], write, tmp_path), clock) == []
+
+
+def with_filesystem(used_mb: Column, write: WriteExport, tmp_path: Path, days: int = 7) -> Machine:
+    (tmp_path / "filesystems.csv").write_text(machines.filesystem(used_mb[: days * 288]))
+    export = write({"web-01": machines.healthy(days=days, interval=900)})
+    (machine,) = table.read([export, tmp_path / "filesystems.csv"]).machines
+    return machine
+
+
+def test_days_until_full_are_a_range_that_holds_the_truth(write: WriteExport, clock: Clock, tmp_path: Path) -> None:
+    (growth,) = filesystems.fillings(with_filesystem(FILESYSTEMS["disk-filling"], write, tmp_path)).values()
+    assert growth.days is not None
+    low, high = growth.days
+    assert low <= (100_000 - 74_000) / 2_000 <= high
+    assert high - low < 3
+
+
+def test_a_short_history_has_no_day_of_being_full(write: WriteExport, clock: Clock, tmp_path: Path) -> None:
+    machine = with_filesystem(FILESYSTEMS["disk-filling"], write, tmp_path, days=4)
+    (growth,) = filesystems.fillings(machine).values()
+    assert growth.days is None
+    assert growth.reason == "history under five days"
+    assert "disk-filling" in {rule.name for rule in judge(machine, clock).unknown}
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_healthy_machine_is_clean(seed: int, clock: Clock) -> None:
+    columns = machines.healthy(seed, days=(2, 7, 14, 30)[seed % 4], interval=900)
+    machine = as_machine(columns)
+    assert found(machine, clock) == []
+    local = clock.local(machine.system.times)
+    for name in ("cpu_busy", "mem_used_percent"):
+        values = measured(machine.system, name)
+        assert values is not None
+        hourly = hourly_means(local, values)
+        assert not find_anomalies(hourly, 10)
+        assert not find_changes(hourly, 5)
+
+
+def as_machine(columns: Columns) -> Machine:
+    """The machine that an export of these columns would hold."""
+    numbers = {name: values for name, values in columns.items() if values.ndim == 1 and name != "timestamp"}
+    return Machine("web-01", Samples(columns["timestamp"] * 1000, numbers, columns["cpu_cores"]))
 
 
 def test_a_full_disk_queue_without_waiting_is_no_finding(read_one: ReadOne, clock: Clock) -> None:
@@ -175,7 +258,7 @@ def test_rules_are_complete_and_unique() -> None:
         assert rule.area in AREAS
         assert rule.advice.endswith(".")
         assert rule.reference
-        assert all(condition.measure in MEASURES for condition in rule.conditions)
+        assert all(getattr(condition, "measure", "cpu_busy") in MEASURES for condition in rule.conditions)
 
 
 def test_growth_says_when_it_ends_as_a_range(read_one: ReadOne, clock: Clock) -> None:
