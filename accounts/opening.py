@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django_tenants.utils import schema_context, schema_exists
+from django_tenants.utils import schema_exists
 
 from accounts import audit
 from accounts.models import Role, User
+from core.tenancy import schema_context
 from partners.models import Domain, Partner
 from partners.names import check_host, check_schema_name
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from django.db import connection
@@ -12,8 +15,15 @@ class HasSchema(Protocol):
     def schema_name(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class _Schema:
+    schema_name: str
+
+
 class _TenantConnection(Protocol):
     schema_name: str
+    tenant: HasSchema
+    include_public_schema: bool
 
     def set_tenant(self, tenant: HasSchema, include_public: bool) -> None: ...
     def set_schema_to_public(self) -> None: ...
@@ -30,6 +40,21 @@ def current_schema() -> str:
 def enter_tenant(tenant: HasSchema) -> None:
     """Only the tenant's own schema from here on: with `public` in the path a missing table fails open (trap 24)."""
     _tenant_connection().set_tenant(tenant, include_public=False)
+
+
+@contextmanager
+def schema_context(schema_name: str) -> Iterator[None]:
+    """That tenant's schema, without `public`, for a block; then again what was there before.
+
+    The one of django-tenants puts `public` into the path, in the block and after it.
+    """
+    here = _tenant_connection()
+    before, with_public = here.tenant, here.include_public_schema
+    enter_tenant(_Schema(schema_name))
+    try:
+        yield
+    finally:
+        here.set_tenant(before, with_public)
 
 
 def leave_tenant() -> None:

@@ -20,7 +20,6 @@ from typing import Any
 from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 from django.utils import timezone
-from django_tenants.utils import schema_context
 
 from accounts import audit
 from accounts.models import Role, User
@@ -28,6 +27,7 @@ from accounts.opening import Opening, open_partner
 from analysis.generated_fleet import MACHINES, Machine
 from collectors import keys, registry
 from collectors.models import Collector, EnrolmentToken
+from core.tenancy import schema_context
 from partners.models import Domain, Partner
 
 RETENTION_DAYS = 730

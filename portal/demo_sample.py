@@ -12,12 +12,12 @@ from itertools import groupby
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
-from django_tenants.utils import schema_context
 
 from analysis import generated_filling
 from analysis.generated import INTERVAL
 from analysis.generated_filling import Piece
 from core.errors import ServiceError
+from core.tenancy import schema_context
 from partners.models import Partner
 from portal.demo import Say
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.test import Client
-from django_tenants.utils import schema_context
 
 from accounts.models import Role, User
 from accounts.opening import Opening, open_partner
 from collectors import registry
 from collectors.models import Collector
+from core.tenancy import schema_context
 from partners.models import Partner
 
 PASSWORD = "correct horse battery"

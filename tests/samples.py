@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django_tenants.utils import schema_context
 
 from analysis import retention, store
 from core.batch import Table
 from core.catalogue import DATASETS
+from core.tenancy import schema_context
 from tests.cast import Cast
 
 MINUTE = timedelta(minutes=1)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
-from django_tenants.utils import schema_context
 
 from accounts.models import Role, User
 from collectors.models import Collector
-from core.tenancy import current_schema, enter_tenant, leave_tenant
+from core.tenancy import current_schema, enter_tenant, leave_tenant, schema_context
 from tests.cast import PASSWORD, Cast
 
 UPLOAD = "/api/v1/performance/upload"
@@ -160,3 +159,14 @@ def test_the_next_request_forgets_the_tenant_of_the_last(alpha: Cast) -> None:
     alpha.client(Role.VIEWER).get("/api/v1/collectors")
     Client(headers={"host": "nobody.localhost"}).get("/")
     assert current_schema() == "public"
+
+
+def test_schema_context_never_lets_public_into_the_path(alpha: Cast, beta: Cast) -> None:
+    """Trap 24: in the block, and after it where the path was strict before."""
+    enter_tenant(alpha.partner)
+    with schema_context("beta"), connection.cursor() as cursor:
+        cursor.execute("SHOW search_path")
+        assert cursor.fetchone() == ("beta",)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW search_path")
+        assert cursor.fetchone() == ("alpha",)

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
-from django_tenants.utils import schema_context
 
 from analysis import partitions, retention
 from core.batch import format_timestamp
+from core.tenancy import schema_context
 from partners.models import Partner
 
 
