@@ -57,12 +57,12 @@ class BearerAuthentication(BaseAuthentication):
         if header is None:
             return None
         scheme, _, text = header.partition(" ")
-        secret = keys.parse(text.strip())
-        if scheme.lower() != "bearer" or secret is None:
+        if scheme.lower() != "bearer" or not text.strip():
             raise ServiceError("AUTH_002", "Send the key as `Authorization: Bearer pfa_…`.")
-        if secret.prefix == keys.ENROLMENT:
+        secret = keys.parse(text.strip())
+        if secret and secret.prefix == keys.ENROLMENT:
             return Enrolment(secret), None
-        collector = registry.authenticate(secret)
+        collector = registry.authenticate(secret) if secret else None
         if collector is None:
             raise ServiceError("AUTH_001", "The key is not valid.")
         return Machine(collector), None

@@ -255,7 +255,13 @@ def test_a_wrong_key_answers_as_promised(alpha: Cast) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic YTpi", "Bearer pfa_1_2", "Bearer " + "x" * 9999])
+@pytest.mark.parametrize("token", ["x", "pfa_1_2", "x" * 9999, "pfa_" + "0" * 16 + "_" + "A" * 43, "a b", "\xe9"])
+def test_whatever_a_bearer_brings_that_is_no_key_is_unknown(alpha: Cast, token: str) -> None:
+    answer = alpha.client().post(URL, b"x", content_type="text/csv", headers={"authorization": f"Bearer {token}"})
+    assert refused(answer, 401, "AUTH_001")["error"] == "The key is not valid."
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "pfa_1_2"])
 def test_malformed_credentials_are_told_from_unknown_ones(alpha: Cast, header: str) -> None:
     answer = alpha.client().post(URL, b"x", content_type="text/csv", headers={"authorization": header})
     refused(answer, 401, "AUTH_002")
