@@ -8,7 +8,7 @@ from reports.document import Block, Document, Section
 from reports.figures import View
 from reports.review import Review, review
 from reports.rules import AREAS
-from reports.sections import cpu, disk, memory, network, recommendations, summary
+from reports.sections import cpu, disk, memory, network, outlook, recommendations, summary
 from reports.table import Export, Machines, show
 from reports.wording import Clock, count, duration, number, percent
 
@@ -17,6 +17,7 @@ PARTS: tuple[tuple[str, str, Callable[[View], tuple[Block, ...]]], ...] = (
     ("memory", "Memory", memory.build),
     ("disk", "Disk I/O", disk.build),
     ("network", "Network", network.build),
+    ("outlook", "Patterns and forecast", outlook.build),
 )
 ALL_IN_DETAIL = 8
 WORST_IN_DETAIL = 5

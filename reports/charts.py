@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import vl_convert
 
-from reports.palette import CLOCK, DARK, LIGHT
+from reports.palette import CLOCK, DARK, LIGHT, LIGHT_DIVERGING
 from reports.palette import theme as theme  # pages find it here
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -124,6 +124,46 @@ def heat_map(title: str, unit: str, days: Sequence[str], *, height: int = 130) -
             },
         },
     }
+
+
+def matrix(title: str, names: Sequence[str]) -> Spec:
+    """Correlation of each pair, from −1 to 1. Rows: `first` (a name), `second` (the number of one), `value`.
+
+    Columns carry the numbers that begin the names of the rows.
+    """
+    shades = {"type": "quantize", "domain": [-1, 1], "range": list(LIGHT_DIVERGING)}
+    numbers = [str(at + 1) for at in range(len(names))]
+    quiet = {"domain": False, "ticks": False}
+    return {
+        **_chart(title, f"{title}: rank correlation of every pair.", 20 * len(names)),
+        "encoding": {
+            "x": {
+                "field": "second",
+                "type": "ordinal",
+                "title": None,
+                "scale": {"domain": numbers},
+                "axis": {**quiet, "labelAngle": 0},
+            },
+            "y": {"field": "first", "type": "ordinal", "title": None, "scale": {"domain": list(names)}, "axis": quiet},
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "tooltip": True},
+                "encoding": {"color": {"field": "value", "type": "quantitative", "title": "", "scale": shades}},
+            },
+            {"mark": {"type": "text"}, "encoding": {"text": {"field": "value", "format": ".2f"}}},
+        ],
+    }
+
+
+def marked(spec: Spec, moments: Sequence[Row]) -> Spec:
+    """The chart over time with a dashed line at each moment. Moments: `timestamp` (ms) and `label`."""
+    rule = {
+        "data": {"values": list(moments)},
+        "mark": {"type": "rule", "color": LIGHT[-2], "strokeDash": [4, 3], "tooltip": {"content": "data"}},
+        "encoding": {"x": {"field": "timestamp", "type": "temporal"}, "color": {"value": LIGHT[-2]}},
+    }
+    return {**spec, "layer": [*spec["layer"], rule]}
 
 
 def bars(title: str, unit: str, names: Sequence[str], *, maximum: float | None = None) -> Spec:

@@ -14,9 +14,11 @@ from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
 from reports.measures import MEASURES, Measure, measured, say
 from reports.palette import LIGHT
+from reports.patterns import Hourly, hourly_means
 from reports.statistics import (
     HOUR,
     Coverage,
+    Times,
     Values,
     cover,
     cumulate,
@@ -31,6 +33,7 @@ from reports.wording import Clock, count, number
 
 FULL_WIDTH = 660
 HALF_WIDTH = 322
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 POINTS = {1: 480, 2: 400, 3: 300}
 """Points a line, by number of lines: a chart of 660 pixels shows no more."""
 
@@ -58,9 +61,25 @@ class View:
     def values(self, name: str) -> Values | None:
         return measured(self.samples, name)
 
-    def draw(self, spec: charts.Spec, rows: Sequence[charts.Row], width: int = FULL_WIDTH) -> Mapping[str, Any]:
-        """The specification with rows, without its title, which the document sets as text."""
-        start, end = self.coverage.start + self.offset, self.coverage.end + self.offset
+    @cached_property
+    def local(self) -> Times:
+        """Wall-clock time of every sample."""
+        return self.clock.local(self.samples.times)
+
+    def hourly(self, name: str) -> Hourly | None:
+        """Means by hour of wall-clock time; None when nothing was measured."""
+        values = self.values(name)
+        return None if values is None else hourly_means(self.local, values)
+
+    def draw(
+        self,
+        spec: charts.Spec,
+        rows: Sequence[charts.Row],
+        width: int = FULL_WIDTH,
+        span: tuple[int, int] | None = None,
+    ) -> Mapping[str, Any]:
+        """The specification with rows, over the period or `span`; without its title, which the document sets as text."""
+        start, end = span or (self.coverage.start + self.offset, self.coverage.end + self.offset)
         filled = charts.with_rows(spec, rows, start=start, end=max(end, start + 1), width=width)
         return {key: value for key, value in filled.items() if key != "title"}
 
@@ -141,7 +160,7 @@ def by_hour(view: View, title: str, name: str) -> Block | None:
     values = view.values(name)
     if values is None or view.coverage.end - view.coverage.start < 24 * HOUR:
         return None
-    means = day_hour_means(view.clock.local(view.samples.times), values)
+    means = day_hour_means(view.local, values)
     days = sorted({day for day, _ in means})[-31:]
     labels = {day: datetime.fromtimestamp(day * 86_400, UTC).strftime("%a %d %b") for day in days}
     rows = [
@@ -158,6 +177,28 @@ def by_hour(view: View, title: str, name: str) -> Block | None:
         "An empty cell is an hour without samples."
     )
     return Figure(title, caption, f"{title}. {caption}", view.draw(spec, rows))
+
+
+def by_weekday(view: View, title: str, name: str) -> Block | None:
+    """Weekday × hour heat map; None for less than two weeks of data or nothing measured."""
+    hourly = view.hourly(name)
+    if hourly is None or hourly.days < 14:
+        return None
+    # The epoch was a Thursday.
+    place = (hourly.hours + 72) % 168
+    means = {
+        (phase // 24, phase % 24): float(hourly.means[place == phase].mean()) for phase in np.unique(place).tolist()
+    }
+    rows = [{"day": WEEKDAYS[day], "hour": hour, "value": mean} for (day, hour), mean in sorted(means.items())]
+    unit = MEASURES[name].unit
+    day, hour = max(means, key=lambda cell: (means[cell], cell))
+    caption = (
+        f"Means of {number(hourly.days)} days by weekday and hour, wall-clock time. Highest: "
+        f"{number(means[day, hour], unit)} on {WEEKDAYS[day]} at {hour:02d}:00."
+    )
+    return Figure(
+        title, caption, f"{title}. {caption}", view.draw(charts.heat_map(title, unit, WEEKDAYS, height=120), rows)
+    )
 
 
 def statistics_table(view: View, title: str, names: Sequence[str]) -> Table:

@@ -15,8 +15,8 @@ from reports.document import WORDS, Document, Figure
 TEMPLATES = Path(__file__).parent / "templates"
 _COLOUR = re.compile(r'(?<==")#[0-9a-f]{6}(?=")')
 _TAGS = {
-    "light": (palette.LIGHT, palette.LIGHT_HEAT, palette.LIGHT_INK),
-    "dark": (palette.DARK, palette.DARK_HEAT, palette.DARK_INK),
+    "light": (palette.LIGHT, palette.LIGHT_HEAT, palette.LIGHT_DIVERGING, palette.LIGHT_INK),
+    "dark": (palette.DARK, palette.DARK_HEAT, palette.DARK_DIVERGING, palette.DARK_INK),
 }
 
 
@@ -45,9 +45,10 @@ def render(document: Document, drawings: Sequence[str]) -> str:
 
 def _variables(mode: str) -> Mapping[str, str]:
     """Colour of each CSS variable in one mode."""
-    lines, heat, ink = _TAGS[mode]
+    lines, heat, diverging, ink = _TAGS[mode]
     named = {f"--chart-{at}": colour for at, colour in enumerate(lines)}
     named |= {f"--heat-{at}": colour for at, colour in enumerate(heat)}
+    named |= {f"--diverging-{at}": colour for at, colour in enumerate(diverging)}
     return named | {f"--ink-{name}": colour for name, colour in ink.items()}
 
 

@@ -109,12 +109,14 @@ class Plot:
 
     @property
     def has_legend(self) -> bool:
-        return any(layer.encoding.get("color", {}).get("legend") for layer in self.layers)
+        """Lines say whether they have one; a scale of shades always has."""
+        colours = [layer.encoding.get("color", {}) for layer in self.layers]
+        return any(colour.get("legend") or "range" in colour.get("scale", {}) for colour in colours)
 
     @cached_property
     def shades(self) -> tuple[float, float, tuple[str, ...]]:
         """Bounds and colours of a scale of shades."""
-        (layer,) = self.layers
+        layer = self.layers[0]
         scale = layer.encoding["color"]["scale"]
         values = column(layer.rows, "value")
         top = float(np.nanmax(values)) if values.size and not np.isnan(values).all() else 1.0

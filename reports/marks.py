@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from reports.palette import LIGHT_INK
 from reports.scales import Band, Linear
 from reports.statistics import Values
 
 Row = Mapping[str, Any]
+WHITE = "#fff"
 
 
 def column(rows: Sequence[Row], field: str) -> Values:
@@ -72,6 +74,15 @@ def cells(rows: Sequence[Row], x: Band, y: Band, fields: tuple[str, str], fills:
     for row, fill in zip(rows, fills, strict=True):
         said = f"{row[down]}, {row[across]}: {row['value']:.3g}"
         yield rectangle(x.at(row[across]), y.at(row[down]), x.step, y.step, fill, said)
+
+
+def words(rows: Sequence[Row], x: Band, y: Band, fields: tuple[str, str]) -> Iterator[str]:
+    """The value of each cell in its middle, light where the cell is dark."""
+    for row in rows:
+        across, down = x.at(row[fields[0]]) + x.step / 2, y.at(row[fields[1]]) + y.step / 2 + 3.5
+        fill = WHITE if abs(row["value"]) > 0.71 else LIGHT_INK["text"]
+        said = f"{row['value']:.2f}".replace("-", "−")
+        yield f'<text x="{across:.1f}" y="{down:.1f}" text-anchor="middle" fill="{fill}">{said}</text>'
 
 
 def upright(rows: Sequence[Row], x: Linear, height: float, colour: str) -> Iterator[str]:

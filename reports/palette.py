@@ -14,6 +14,8 @@ LIGHT = ("#0072b2", "#d55e00", "#008a64", "#a63d8f", "#8a6d00", "#3f8fc4", "#882
 DARK = ("#56b4e9", "#ff9e5e", "#3dd6a4", "#e78ac3", "#f0d34a", "#9cc8ff", "#ff8fa3", "#a8b0bd")
 LIGHT_HEAT = ("#eef5fa", "#cfe3f1", "#a3cae4", "#6fabd2", "#3f8bbd", "#1d6a9e", "#0b4a75")
 DARK_HEAT = ("#16222c", "#1b3547", "#1f4d6b", "#256a94", "#3589bd", "#5cade0", "#a5d8ff")
+LIGHT_DIVERGING = ("#a63a00", "#dd8452", "#f3cbb0", "#f4f4f2", "#b9d7ea", "#5fa3cf", "#0b5f95")
+DARK_DIVERGING = ("#ff9e5e", "#b8683a", "#5f3b26", "#1d252c", "#1d4158", "#2f79a8", "#56b4e9")
 LIGHT_INK = {"text": "#1f2933", "quiet": "#5b6673", "line": "#d5dbe1", "faint": "#eceff2"}
 DARK_INK = {"text": "#e6eaee", "quiet": "#a0abb6", "line": "#3a444e", "faint": "#262e36"}
 

@@ -77,6 +77,8 @@ def _shapes(plot: Plot, layer: Layer, kind: str) -> Sequence[str]:
     if kind == "rect" and isinstance(x, Band) and isinstance(y, Band):
         fields = (layer.encoding["x"]["field"], layer.encoding["y"]["field"])
         return list(marks.cells(layer.rows, x, y, fields, [plot.shade(row["value"]) for row in layer.rows]))
+    if kind == "text" and isinstance(x, Band) and isinstance(y, Band):
+        return list(marks.words(layer.rows, x, y, ("second", "first")))
     return []
 
 

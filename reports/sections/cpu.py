@@ -6,7 +6,7 @@ import numpy as np
 
 from reports import charts
 from reports.document import Block, Figure, Paragraph
-from reports.figures import View, by_hour, distribution, over_time, statistics_table
+from reports.figures import View, by_hour, by_weekday, distribution, over_time, statistics_table
 from reports.statistics import Values
 from reports.wording import number
 
@@ -16,6 +16,7 @@ MAXIMUM_CORES = 64
 
 def build(view: View) -> tuple[Block, ...]:
     heat = by_hour(view, "CPU busy by day and hour", "cpu_busy")
+    week = by_weekday(view, "CPU busy in a usual week", "cpu_busy")
     load = ("load_per_core", "run_queue_per_core")
     per_core = any(view.values(name) is not None for name in load)
     return (
@@ -23,6 +24,7 @@ def build(view: View) -> tuple[Block, ...]:
         over_time(view, "CPU busy", ("cpu_busy",), band=True),
         *distribution(view, "CPU busy", "cpu_busy"),
         *([heat] if heat else []),
+        *([week] if week else []),
         *_cores(view),
         over_time(view, "CPU steal", ("cpu_steal",), band=True, height=90),
         over_time(view, "Load and run queue per core", load) if per_core else _plain_load(view),

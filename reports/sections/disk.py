@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from reports.document import Block, Paragraph
+from reports.document import Block, Paragraph, Table
 from reports.figures import View, by_instance, over_time, statistics_table
+from reports.filesystems import DATASET, fillings, newest, say_days
+from reports.patterns import Filling as Growth
+from reports.wording import number
 
 NUMBERS = (
     "disk_read_mb",
@@ -34,5 +37,38 @@ def build(view: View) -> tuple[Block, ...]:
         ),
         over_time(view, "I/O pressure: tasks waiting for I/O", ("psi_io_some", "psi_io_full"), height=110),
         *(figure for figure in devices if figure),
+        *_filesystems(view),
         statistics_table(view, "Disk I/O in numbers", NUMBERS),
     )
+
+
+def _filesystems(view: View) -> tuple[Block, ...]:
+    """How full each filesystem is and when it will be; and how that came."""
+    if not view.machine.instances.get(DATASET):
+        return (Paragraph("Filesystems: not measured. Give an export of the dataset filesystems beside this one."),)
+    figure = by_instance(view, DATASET, "Space used by filesystem", "used_percent", "%")
+    rows = tuple(_filesystem_row(view, mount, growth) for mount, growth in fillings(view.machine).items())
+    header = ("Mount", "Type", "Size", "Used", "Used %", "Inodes %", "Growth a day", "Full in")
+    table = Table("Filesystems and days until full", header, rows, (2, 3, 4, 5, 6))
+    return (*([figure] if figure else []), *([table] if rows else []))
+
+
+def _filesystem_row(view: View, mount: str, growth: Growth) -> tuple[str, ...]:
+    samples = view.machine.instances[DATASET][mount]
+    inodes = newest(samples, "inodes_used_percent")
+    trend = growth.trend
+    interval = f" ({_gb(trend.low)} to {_gb(trend.high)})" if trend and trend.low is not None and trend.high else ""
+    return (
+        mount,
+        samples.labels.get("fstype", ""),
+        _gb(growth.total),
+        _gb(growth.used),
+        number(growth.used / growth.total * 100, "%") if growth.total else "",
+        "not measured" if inodes is None else number(inodes, "%"),
+        "unknown" if trend is None else _gb(trend.per_day) + interval,
+        say_days(growth),
+    )
+
+
+def _gb(megabytes: float) -> str:
+    return number(megabytes / 1024, "GB")
