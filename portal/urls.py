@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from portal import enrolment, fleet, machine, machines, signing
+from portal import enrolment, fleet, installing, machine, machines, signing
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -27,4 +27,5 @@ urlpatterns = [
     path("add/token/<str:token_id>", enrolment.arrivals, name="arrivals"),
     path("add/token/<str:token_id>/revoke", enrolment.revoke_token, name="revoke-token"),
     path("download/perfagent.pyz", enrolment.download_agent, name="download-agent"),
+    path("install.sh", installing.install_script, name="install-script"),
 ]

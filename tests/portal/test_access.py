@@ -44,6 +44,7 @@ PAGES = (
     Page("arrivals", f"/add/token/{TOKEN}", Role.ADMIN),
     Page("revoke-token", f"/add/token/{TOKEN}/revoke", Role.ADMIN, "post", 302),
     Page("download-agent", "/download/perfagent.pyz", None),
+    Page("install-script", "/install.sh", None),
 )
 RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
 
