@@ -6,17 +6,21 @@ Usage: python docs/report_images.py [--keep FOLDER]. Needs Chromium and pdftoppm
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import django
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+django.setup()
 
-from analysis import generated
+from analysis import generated  # noqa: E402  needs the settings above
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"

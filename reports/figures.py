@@ -78,7 +78,7 @@ class View:
         width: int = FULL_WIDTH,
         span: tuple[int, int] | None = None,
     ) -> Mapping[str, Any]:
-        """The specification with rows, over the period or `span`; without its title, which the document sets as text."""
+        """The specification with rows, over the period or `span`, without its title: the document sets it as text."""
         start, end = span or (self.coverage.start + self.offset, self.coverage.end + self.offset)
         filled = charts.with_rows(spec, rows, start=start, end=max(end, start + 1), width=width)
         return {key: value for key, value in filled.items() if key != "title"}

@@ -50,9 +50,9 @@ class Plot:
     def names(self) -> list[str]:
         """The lines of the chart, in the order of their colours."""
         for layer in self.layers:
-            domain = layer.encoding.get("color", {}).get("scale", {}).get("domain")
-            if domain is not None:
-                return list(domain)
+            colour = layer.encoding.get("color", {})
+            if colour.get("field") == "metric":
+                return list(colour["scale"]["domain"])
         return []
 
     @cached_property

@@ -109,9 +109,8 @@ def _anomalies(series: dict[str, Hourly]) -> tuple[Block, ...]:
     basis = f"hourly means against the median of the same {pattern}, {ANOMALY_SCORE:g} robust deviations"
     if not rows:
         return (Paragraph(f"No unusual hours were found in: {_titles(known)} ({basis})."),)
-    title = (
-        f"Unusual hours, most unusual first ({len(rows):,} found)" if len(rows) > MAXIMUM_ANOMALIES else "Unusual hours"
-    )
+    many = f", the {MAXIMUM_ANOMALIES} most unusual of {len(rows):,}" if len(rows) > MAXIMUM_ANOMALIES else ""
+    title = f"Unusual hours{many}"
     cells = tuple(_anomaly_row(anomaly, MEASURES[name]) for anomaly, name in rows[:MAXIMUM_ANOMALIES])
     return (
         Table(title, ("Metric", "From", "To", "Highest hour", "Usual then", "Deviations"), cells, (3, 4, 5)),
@@ -151,9 +150,9 @@ def _forecast_figure(view: View, title: str, measure: Measure, hourly: Hourly, f
         for hour, middle, low, high in zip(found.hours.tolist(), *columns, strict=True)
     ]
     caption = (
-        f"Hourly means. Forecast from the usual {_pattern(hourly)}, the level of the last three days and the trend where "
-        f"it is certain; shade: 90 % range. Tested on the last {count(found.tested, 'day')}, each forecast from what lay "
-        f"before it: mean miss {number(found.error, measure.unit)} (repeating the day before: "
+        f"Hourly means. Forecast from the usual {_pattern(hourly)}, the level of the last three days and the trend "
+        f"where it is certain; shade: 90 % range. Tested on the last {count(found.tested, 'day')}, each forecast from "
+        f"what lay before it: mean miss {number(found.error, measure.unit)} (repeating the day before: "
         f"{number(found.naive, measure.unit)}). Highest hour ahead: {number(max(columns[0]), measure.unit)}."
     )
     named = [Measure(word, word, measure.unit, lambda _: None) for word in ("Measured", "Forecast")]
@@ -177,8 +176,8 @@ def _correlation(view: View) -> tuple[Block, ...]:
     ]
     title = "What moves together"
     caption = (
-        "Rank correlation (Spearman) of means of 15 minutes, usual values of the time of day taken out: 1 rise together, "
-        f"−1 one falls when the other rises, 0 unrelated. {_notes(pairs)}"
+        "Rank correlation (Spearman) of means of 15 minutes, usual values of the time of day taken out: 1 rise "
+        f"together, −1 one falls when the other rises, 0 unrelated. {_notes(pairs)}"
     )
     return (Figure(title, caption, f"{title}. {caption}", view.draw(charts.matrix(title, list(names.values())), rows)),)
 
