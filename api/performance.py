@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts import audit
 from analysis import export, series
+from analysis.export_parquet import parquet
 from api.permissions import IsAnalyst, IsPerson
 from api.schemas import ErrorBody, SeriesAnswer, SeriesQuery
 from api.views import View
@@ -22,7 +23,11 @@ from core.catalogue import DATASETS, Dataset
 from core.errors import ServiceError
 from core.limits import client_ip
 
-FORMATS = {"csv": (export.csv, "text/csv; charset=utf-8"), "json": (export.json, "application/json")}
+FORMATS = {
+    "csv": (export.csv, "text/csv; charset=utf-8"),
+    "json": (export.json, "application/json"),
+    "parquet": (parquet, "application/vnd.apache.parquet"),
+}
 
 
 class Series(View):
@@ -72,7 +77,11 @@ class Export(View):
             OpenApiParameter("dataset", str, enum=list(DATASETS), default="system"),
             OpenApiParameter("format", str, enum=list(FORMATS), default="csv"),
         ],
-        responses={(200, "text/csv"): OpenApiTypes.STR, **dict.fromkeys((400, 401, 403, 404, 429), ErrorBody)},
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
+            **dict.fromkeys((400, 401, 403, 404, 429), ErrorBody),
+        },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         name = request.query_params.get("format", "csv")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -120,10 +123,9 @@ def test_formulas_are_quoted_in_csv_and_numbers_never(alpha: Cast) -> None:
         assert line.split(",")[2].lstrip('"')[0] not in "=+-@"
 
 
-@pytest.mark.parametrize("dataset", list(DATASETS))
-def test_an_export_can_be_uploaded_again_unchanged(alpha: Cast, beta: Cast, dataset: str) -> None:
+def awkward(dataset: str, moment: datetime) -> dict[str, list[Any]]:
+    """Two samples of every column, with what is hard to carry."""
     declared = DATASETS[dataset]
-    moment = samples.recent()
     columns: dict[str, list[Any]] = {
         "timestamp": samples.minutes(moment, 2),
         **{m.name: [0.1, None] for m in declared.metrics if m.is_number},
@@ -135,7 +137,13 @@ def test_an_export_can_be_uploaded_again_unchanged(alpha: Cast, beta: Cast, data
         columns |= {"cpu_cores": [[1.25, 99.9], None], "context_switches": [12345678.0, 1.5e-7]}
     if dataset == "filesystems":
         columns |= {"device": ["/dev/sda1", None], "fstype": ["ext4", "-x"]}
-    samples.upload(alpha, columns, dataset=dataset)
+    return columns
+
+
+@pytest.mark.parametrize("dataset", list(DATASETS))
+def test_an_export_can_be_uploaded_again_unchanged(alpha: Cast, beta: Cast, dataset: str) -> None:
+    moment = samples.recent()
+    samples.upload(alpha, awkward(dataset, moment), dataset=dataset)
     params: dict[str, Any] = {"dataset": dataset, "start_date": moment.date(), "end_date": datetime.now(UTC).date()}
     exported = body(get(alpha, **params))
     field = "file" if dataset == "system" else dataset
@@ -143,6 +151,67 @@ def test_an_export_can_be_uploaded_again_unchanged(alpha: Cast, beta: Cast, data
     assert answer.status_code == 201, answer.content
     assert answer.json()["warnings"] == []
     assert body(get(beta, **params)) == exported
+
+
+@pytest.mark.parametrize("dataset", list(DATASETS))
+def test_parquet_has_the_very_values_that_are_stored(alpha: Cast, dataset: str) -> None:
+    declared, columns = DATASETS[dataset], awkward(dataset, DAY)
+    samples.upload(alpha, columns, dataset=dataset, window=LONG)
+    answer = get(alpha, dataset=dataset, format="parquet")
+    assert answer.headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert answer.headers["Content-Disposition"].endswith('.parquet"')
+    frame = pl.read_parquet(body(answer))
+    assert tuple(frame.columns) == declared.columns
+    assert frame["timestamp"].dtype == pl.Datetime("us", "UTC")
+    assert frame["timestamp"].to_list() == columns["timestamp"]
+    assert frame["machine_id"].to_list() == [MACHINE] * 2
+    for name in frame.columns[2:]:
+        stored_as = pl.Series(columns.get(name, [None, None]), dtype=frame[name].dtype)
+        assert frame[name].to_list() == stored_as.to_list(), name
+    assert {frame[metric.name].dtype for metric in declared.metrics if metric.is_number} == {pl.Float32()}
+
+
+def test_parquet_says_what_each_column_is(alpha: Cast) -> None:
+    """As Arrow field metadata, which pyarrow and R's arrow show, and as JSON of the whole file."""
+    data = body(get(alpha, format="parquet", metrics="mem_used_mb,cpu_user"))
+    found = pl.read_parquet_metadata(data)
+    columns = json.loads(found["columns"])
+    assert columns["mem_used_mb"]["unit"] == "MB"
+    assert columns["cpu_user"]["description"] == SYSTEM.metric("cpu_user").sentence
+    fields = base64.b64decode(found["ARROW:schema"])
+    for metric in (SYSTEM.metric("mem_used_mb"), SYSTEM.metric("cpu_user")):
+        assert metric.sentence.encode() in fields
+        assert metric.unit.encode() in fields
+
+
+def test_parquet_without_a_sample_is_a_whole_file_with_its_columns(alpha: Cast) -> None:
+    frame = pl.read_parquet(body(get(alpha, format="parquet", dataset="processes")))
+    assert frame.shape == (0, len(DATASETS["processes"].columns))
+
+
+def test_parquet_of_many_slices_keeps_machines_and_instants_in_order(alpha: Cast) -> None:
+    with schema_context("alpha"):
+        other, _ = registry.register("other", "", actor="test", ip=None)
+    moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(60)]
+    stored(alpha, moments, cpu_user=[float(day) for day in range(60)])
+    with schema_context("alpha"), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO analysis_data (collector_id, timestamp, cpu_user)"
+            " SELECT %s, timestamp, cpu_user + 100 FROM analysis_data",
+            [other.pk],
+        )
+    asked = {"end_date": "2026-03-31", "metrics": "cpu_user", "machine_id": ["other", MACHINE]}
+    frame = pl.read_parquet(body(get(alpha, format="parquet", **asked)))
+    assert frame["cpu_user"].to_list() == [float(day + 100) for day in range(60)] + [float(day) for day in range(60)]
+    assert frame["machine_id"].unique(maintain_order=True).to_list() == ["other", MACHINE]
+
+
+def test_a_reader_that_leaves_ends_the_parquet_writer(alpha: Cast) -> None:
+    stored(alpha, [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(60)], cpu_user=[1.0] * 60)
+    answer = get(alpha, format="parquet", end_date="2026-03-31")
+    next(iter(answer.streaming_content))
+    answer.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "parquet"]
 
 
 @pytest.mark.parametrize(
