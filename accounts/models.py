@@ -1,7 +1,8 @@
-"""User and AuditEvent, one set of them in each tenant's schema."""
+"""User, PersonalToken and AuditEvent, one set of them in each tenant's schema."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -15,6 +16,10 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Admin"
     ANALYST = "analyst", "Analyst"
     VIEWER = "viewer", "Viewer"
+
+    def reaches(self, least: Role | None) -> bool:
+        """Whether it is `least` or a higher one; None is out of reach of every role."""
+        return least is not None and _RANK[self] >= _RANK[least]
 
 
 _RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
@@ -60,7 +65,40 @@ class User(AbstractBaseUser):
 
     def has_role(self, least: Role) -> bool:
         """Whether this user's role is `least` or a higher one."""
-        return self.is_active and _RANK[Role(self.role)] >= _RANK[least]
+        return self.is_active and Role(self.role).reaches(least)
+
+
+class Scope(models.TextChoices):
+    """What a personal token may do of what its user may."""
+
+    READ = "read", "Read only"
+    ADMIN = "admin", "All that your role may"
+
+
+class PersonalToken(models.Model):
+    """Lets a program act as its user, with the user's role at that moment, capped by the scope."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.READ)
+    token_id = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    last_used = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.token_id}"
+
+    def state(self, now: datetime) -> str:
+        """live, expired or revoked."""
+        if self.revoked_at:
+            return "revoked"
+        return "live" if now < self.expires_at else "expired"
 
 
 class AuditEvent(models.Model):

@@ -1,4 +1,4 @@
-"""Who is calling: a machine by its key, a new machine by an enrolment token, or a person by a session."""
+"""Who is calling: a machine by its key, a new machine by an enrolment token, a person by a session or a token."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from accounts.models import Role, User
+from accounts import tokens
+from accounts.models import PersonalToken, User
 from collectors import keys, registry
 from collectors.models import Collector
 from core.errors import ServiceError
+from core.keys import Secret, parse
 
 
 @dataclass(frozen=True)
@@ -45,27 +47,36 @@ def machine(request: Request) -> Machine:
     return request.user
 
 
-def has_role(caller: object, least: Role) -> bool:
-    return isinstance(caller, User) and caller.has_role(least)
-
-
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer pfa_…` (a machine) or `pfe_…` (an enrolment)."""
+    """`Authorization: Bearer pfa_…` (a machine), `pfe_…` (an enrolment) or `pft_…` (a person)."""
 
-    def authenticate(self, request: Request) -> tuple[Machine | Enrolment, None] | None:
+    def authenticate(self, request: Request) -> tuple[User | Machine | Enrolment, PersonalToken | None] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise ServiceError("AUTH_002", "Send the key as `Authorization: Bearer pfa_…`.")
-        secret = keys.parse(text.strip())
+        secret = parse(text.strip(), keys.MACHINE, keys.ENROLMENT, tokens.PERSONAL)
         if secret and secret.prefix == keys.ENROLMENT:
             return Enrolment(secret), None
+        if secret and secret.prefix == tokens.PERSONAL:
+            token = _token(secret, request.method)
+            return token.user, token
         collector = registry.authenticate(secret) if secret else None
         if collector is None:
             raise ServiceError("AUTH_001", "The key is not valid.")
         return Machine(collector), None
+
+
+def _token(secret: Secret, method: str | None) -> PersonalToken:
+    """The token, whose scope covers the method; what its user's role allows is the view's to ask."""
+    token = tokens.authenticate(secret)
+    if token is None:
+        raise ServiceError("AUTH_001", "The token is not valid.")
+    if not tokens.allows(token, method):
+        raise ServiceError("AUTH_003", "This token may only read. Make one with the scope admin.")
+    return token
 
 
 class SessionOfTenant(SessionAuthentication):
@@ -83,7 +94,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "key"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A machine's key or an enrolment token."}
+        described = "A machine's key, an enrolment token, or a personal token."
+        return {"type": "http", "scheme": "bearer", "description": described}
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Who may call what; each view declares one of these."""
+"""Who may call what; each view declares one of these, and each of these asks the matrix of accounts.roles."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.models import Role, User
-from api.authentication import Enrolment, Machine, has_role
+from accounts import roles
+from api.authentication import Enrolment, Machine
+
+
+def may(caller: object, action: roles.Action) -> bool:
+    if isinstance(caller, Machine):
+        return action.machine
+    return action.enrolment if isinstance(caller, Enrolment) else action.allows(caller)
 
 
 class Anyone(BasePermission):
@@ -16,41 +22,35 @@ class Anyone(BasePermission):
 
 class IsMachine(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.user, Machine)
+        return may(request.user, roles.UPLOAD)
 
 
 class IsPerson(BasePermission):
-    """Any signed-in user of the tenant."""
+    """Any user of the tenant."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.user, User)
+        return may(request.user, roles.SEE)
 
 
 class IsAnalyst(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return has_role(request.user, Role.ANALYST)
-
-
-class IsAdmin(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return has_role(request.user, Role.ADMIN)
+        return may(request.user, roles.EXPORT)
 
 
 class ReadByPersonElseAdmin(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        least = Role.VIEWER if request.method in ("GET", "HEAD") else Role.ADMIN
-        return has_role(request.user, least)
+        return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.MACHINES)
 
 
 class MayRegister(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.user, Enrolment) or has_role(request.user, Role.ADMIN)
+        return may(request.user, roles.REGISTER)
 
 
 class MayRotate(BasePermission):
     """An Admin, or the machine itself."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if isinstance(request.user, Machine):
-            return bool(request.user.collector.machine_id == view.kwargs["machine_id"])
-        return has_role(request.user, Role.ADMIN)
+        if isinstance(request.user, Machine) and request.user.collector.machine_id != view.kwargs["machine_id"]:
+            return False
+        return may(request.user, roles.ROTATE)

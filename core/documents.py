@@ -1,21 +1,28 @@
-"""The pages of docs/ that are made from declarations in the code: metrics, settings, errors."""
+"""The pages of docs/ that are made from declarations in the code: metrics, settings, errors, and what apps add."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from core import errors, settings
 from core.catalogue import DATASETS, Dataset, Metric
 
 _MADE = "<!-- Made by `make docs`; edit the code instead. -->\n"
+_added: dict[str, Callable[[], str]] = {}
+
+
+def add(name: str, write: Callable[[], str]) -> None:
+    """A page of a folder above this one: its file name, and what writes its text."""
+    _added[name] = write
 
 
 def pages() -> dict[str, str]:
     """File name below docs/ -> its text."""
-    return {"metrics.md": _metrics(), "settings.md": _settings(), "errors.md": _errors()}
+    own = {"metrics.md": _metrics(), "settings.md": _settings(), "errors.md": _errors()}
+    return own | {name: _MADE + write() for name, write in _added.items()}
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -33,7 +40,7 @@ def _metrics() -> str:
 def _dataset(dataset: Dataset) -> str:
     head = ("name", "unit", "kind", "over time", "range", "what it says", "source", "other names in an upload")
     title = f"\n## `{dataset.name}`\n\n{dataset.sentence} Key: {', '.join(f'`{name}`' for name in dataset.key)}.\n\n"
-    return title + _table(head, (_metric(metric) for metric in dataset.metrics))
+    return title + table(head, (_metric(metric) for metric in dataset.metrics))
 
 
 def _metric(metric: Metric) -> tuple[str, ...]:
@@ -53,7 +60,7 @@ def _settings() -> str:
     rows = (
         (f"`{v.name}`", f"`{v.default}`" if v.default not in ("", []) else "", v.sentence) for v in settings.VARIABLES
     )
-    return _MADE + intro + _table(("variable", "default", "what it does"), rows)
+    return _MADE + intro + table(("variable", "default", "what it does"), rows)
 
 
 def _errors() -> str:
@@ -62,4 +69,4 @@ def _errors() -> str:
         '`{"status":"error","error":"<sentence>","code":"<CODE>","details":[…]}`.\n\n'
     )
     rows = ((f"`{e.code}`", str(e.status), e.meaning) for e in errors.CODES.values())
-    return _MADE + intro + _table(("code", "HTTP", "when"), rows)
+    return _MADE + intro + table(("code", "HTTP", "when"), rows)

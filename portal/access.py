@@ -1,4 +1,4 @@
-"""Who may see a page: every view declares its role here, and nothing else decides it."""
+"""Who may see a page: every view declares its action of the matrix here, and nothing else decides it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Role, User
+from accounts.roles import Action
 from core.errors import ServiceError, respond
 from partners.middleware import TenantRequest
 
@@ -28,8 +29,8 @@ PageView = Callable[Concatenate[PageRequest, P], HttpResponse]
 UrlView = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def page(role: Role | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]]:
-    """Declare a view's least role (None: anyone, signed in or not) and its methods (GET and HEAD without any).
+def page(action: Action | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]]:
+    """Declare what a view does (None: for anyone, signed in or not) and its methods (GET and HEAD without any).
 
     Nobody signed in is sent to sign in and back; a lower role is a 403, another method a 405.
     """
@@ -38,10 +39,10 @@ def page(role: Role | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]
     def declare(view: PageView[P]) -> UrlView[P]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            refusal = _refuse_role(request, role) or _refuse_method(request, allowed)
+            refusal = _refuse_role(request, action) or _refuse_method(request, allowed)
             return refusal or view(cast(PageRequest, request), *args, **kwargs)
 
-        guarded.role = role  # type: ignore[attr-defined]  # read by the tests, which try every page as every role
+        guarded.action = action  # type: ignore[attr-defined]  # read by the tests, which try every page as every role
         guarded.methods = allowed  # type: ignore[attr-defined]
         return cast("UrlView[P]", guarded)
 
@@ -53,14 +54,14 @@ def wants_fragment(request: HttpRequest) -> bool:
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
-def _refuse_role(request: HttpRequest, role: Role | None) -> HttpResponse | None:
-    if role is None:
+def _refuse_role(request: HttpRequest, action: Action | None) -> HttpResponse | None:
+    if action is None:
         return None
     if not isinstance(request.user, User):
         return _to_sign_in(request)
-    if request.user.has_role(role):
+    if action.allows(request.user):
         return None
-    own, needed = Role(request.user.role).label, role.label
+    own, needed = Role(request.user.role).label, action.least.label if action.least else "of nobody"
     return respond(request, ServiceError("AUTH_003", f"This needs the role {needed}; yours is {own}. Ask an Admin."))
 
 

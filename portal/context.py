@@ -8,22 +8,23 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.models import Role
+from accounts import roles
+from accounts.roles import Action
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the menu: name of the address, text, and least role."""
+    """One entry of the menu: name of the address, text, and the action that its page declares."""
 
     address: str
     title: str
-    role: Role
+    action: Action
 
 
 MENU = (
-    Entry("fleet", "Fleet", Role.VIEWER),
-    Entry("machines", "Machines", Role.ADMIN),
-    Entry("add", "Add a machine", Role.ADMIN),
+    Entry("fleet", "Fleet", roles.SEE),
+    Entry("machines", "Machines", roles.MACHINES),
+    Entry("add", "Add a machine", roles.ENROL),
 )
 
 

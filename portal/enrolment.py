@@ -11,7 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Role
+from accounts import roles
+from accounts.models import AuditEvent
 from collectors import keys, registry
 from collectors.models import Collector, EnrolmentToken
 from core.errors import ServiceError
@@ -35,12 +36,12 @@ class Live:
         return not self.machines or any(machine.last_seen is None for machine in self.machines)
 
 
-@page(Role.ADMIN)
+@page(roles.ENROL)
 def add(request: PageRequest) -> HttpResponse:
     return _show(request, TokenForm())
 
 
-@page(Role.ADMIN, "POST")
+@page(roles.ENROL, "POST")
 def make_token(request: PageRequest) -> HttpResponse:
     """Answers with the line to paste, because the token is shown only once."""
     form = TokenForm(request.POST)
@@ -53,13 +54,13 @@ def make_token(request: PageRequest) -> HttpResponse:
     return _show(request, TokenForm(), secret)
 
 
-@page(Role.ADMIN)
+@page(roles.ENROL)
 def arrivals(request: PageRequest, token_id: str) -> HttpResponse:
     """The part of the page that waits for the machines of one token."""
     return render(request, "portal/arrivals.html", {"live": _live(_find(token_id))})
 
 
-@page(Role.ADMIN, "POST")
+@page(roles.ENROL, "POST")
 def revoke_token(request: PageRequest, token_id: str) -> HttpResponse:
     registry.revoke_enrolment_token(_find(token_id), actor=request.user.email, ip=client_ip(request))
     messages.success(request, "The token is revoked. Machines that it registered stay.")

@@ -10,7 +10,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 
-from accounts.models import Role
+from accounts import roles
 from analysis import fleet as fleets
 from analysis.fleet import Machine
 from portal.access import PageRequest, page, wants_fragment
@@ -115,7 +115,7 @@ class Heading:
     order: str
 
 
-@page(Role.VIEWER)
+@page(roles.SEE)
 def fleet(request: PageRequest) -> HttpResponse:
     """The whole page, or for htmx the part that refreshes."""
     view = View.of(request.GET)

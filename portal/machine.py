@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Role
+from accounts import roles
 from collectors import registry
 from collectors.models import Collector
 from portal import panels, periods
@@ -22,7 +22,7 @@ from portal.periods import POINTS, RANGES, Period
 from reports import charts
 
 
-@page(Role.VIEWER)
+@page(roles.SEE)
 def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     """The whole page, or for htmx the head that refreshes."""
     now = timezone.now()

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts.models import Role
+from accounts import roles
 from collectors import registry
 from collectors.keys import Secret
 from collectors.models import Collector
@@ -17,12 +17,12 @@ from portal.access import PageRequest, page
 from portal.forms import RegisterForm
 
 
-@page(Role.ADMIN)
+@page(roles.MACHINES)
 def machines(request: PageRequest) -> HttpResponse:
     return _list(request, RegisterForm())
 
 
-@page(Role.ADMIN, "POST")
+@page(roles.REGISTER, "POST")
 def register(request: PageRequest) -> HttpResponse:
     """Answers with the key itself, because it is shown only once."""
     form = RegisterForm(request.POST)
@@ -39,14 +39,14 @@ def register(request: PageRequest) -> HttpResponse:
     return _show_key(request, collector, secret, "Registered")
 
 
-@page(Role.ADMIN, "POST")
+@page(roles.ROTATE, "POST")
 def rotate_key(request: PageRequest, machine_id: str) -> HttpResponse:
     collector = registry.find(machine_id)
     secret = registry.rotate(collector, actor=request.user.email, ip=client_ip(request))
     return _show_key(request, collector, secret, "New key for")
 
 
-@page(Role.ADMIN, "POST")
+@page(roles.MACHINES, "POST")
 def retire(request: PageRequest, machine_id: str) -> HttpResponse:
     registry.retire(registry.find(machine_id), actor=request.user.email, ip=client_ip(request))
     messages.success(request, f"{machine_id} is retired: its keys stopped, its samples stay.")

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import audit
-from accounts.models import Role, User
+from accounts import audit, roles
+from accounts.models import User
 from core.limits import client_ip, client_network, limit
 from portal.access import PageRequest, page
 from portal.forms import SignInForm
@@ -55,14 +55,14 @@ def _next(request: HttpRequest) -> str:
     return wanted if safe else reverse(settings.LOGIN_REDIRECT_URL)
 
 
-@page(Role.VIEWER, "POST")
+@page(roles.OWN_ACCOUNT, "POST")
 def sign_out(request: PageRequest) -> HttpResponse:
     audit.record("sign_out", user=request.user.email, ip=client_ip(request))
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 
-@page(Role.VIEWER, "GET", "HEAD", "POST")
+@page(roles.OWN_ACCOUNT, "GET", "HEAD", "POST")
 def password(request: PageRequest) -> HttpResponse:
     """Changing it ends every other session of the account."""
     if request.method == "POST":

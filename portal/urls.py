@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from portal import enrolment, fleet, installing, machine, machines, signing
+from portal import enrolment, fleet, installing, machine, machines, signing, tokens
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -18,6 +18,9 @@ urlpatterns = [
     path("sign-in", signing.sign_in, name="sign-in"),
     path("sign-out", signing.sign_out, name="sign-out"),
     path("password", signing.password, name="password"),
+    path("tokens", tokens.own_tokens, name="tokens"),
+    path("tokens/make", tokens.make, name="make-own-token"),
+    path("tokens/<str:token_id>/revoke", tokens.revoke, name="revoke-own-token"),
     path("manage/machines", machines.machines, name="machines"),
     path("manage/machines/register", machines.register, name="register-machine"),
     path("manage/machines/<str:machine_id>/rotate-key", machines.rotate_key, name="rotate-machine-key"),

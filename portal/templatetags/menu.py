@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from django import template
 
-from accounts.models import Role, User
+from accounts import roles
+from accounts.roles import Action
 
 register = template.Library()
 
 
 @register.filter
-def may(user: object, role: Role) -> bool:
-    return isinstance(user, User) and user.has_role(role)
+def may(user: object, action: Action) -> bool:
+    return action.allows(user)
 
 
 @register.filter
 def is_admin(user: object) -> bool:
-    return may(user, Role.ADMIN)
+    return roles.MACHINES.allows(user)

@@ -10,9 +10,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern
+from django.utils import timezone
 from django_tenants.utils import schema_context
 
-from accounts.models import Role
+from accounts import tokens
+from accounts.models import PersonalToken, Role, Scope, User
 from api.urls import urlpatterns
 from collectors import registry
 from core.errors import CODES
@@ -22,7 +24,9 @@ from tests.cast import MACHINE, Cast
 RANGE = "start_date=2026-01-01&end_date=2026-01-05"
 SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 PEOPLE = ("viewer", "analyst", "admin")
-EVERYBODY = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
+TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
+CREDENTIALS = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
+EVERYBODY = CREDENTIALS | frozenset(TOKENS)
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ CALLS = (
     Call("collector", "PATCH", f"v1/collectors/{MACHINE}", people("admin"), 200, '{"tags": ["web"]}'),
     Call("collector", "DELETE", f"v1/collectors/{MACHINE}", people("admin"), 200),
     Call("rotate-key", "POST", f"v1/collectors/{MACHINE}/rotate-key", people("admin", "machine"), 200),
-    Call("status", "GET", "v1/status", EVERYBODY, 200),
-    Call("schema", "GET", "v1/schema", EVERYBODY, 200),
-    Call("api-docs", "GET", "docs", EVERYBODY, 200),
+    Call("status", "GET", "v1/status", CREDENTIALS, 200),
+    Call("schema", "GET", "v1/schema", CREDENTIALS, 200),
+    Call("api-docs", "GET", "docs", CREDENTIALS, 200),
 )
 
 
@@ -78,7 +82,23 @@ def client_for(cast: Cast, caller: str) -> Client:
         with schema_context(cast.schema):
             token = registry.make_enrolment_token(actor="test")
         return Client(headers={"host": cast.host, "authorization": f"Bearer {token}"})
+    if caller in TOKENS:
+        return token_client(cast, *TOKENS[caller])
     return cast.client(Role(caller))
+
+
+def token_client(cast: Cast, role: str, scope: Scope) -> Client:
+    with schema_context(cast.schema):
+        token = tokens.make(cast.user(Role(role)), "test", scope, 1, ip=None)
+    return Client(headers={"host": cast.host, "authorization": f"Bearer {token}"})
+
+
+def may(call: Call, caller: str) -> bool:
+    """A token may what its user may; one that only reads, only by GET."""
+    if caller not in TOKENS or call.allowed == CREDENTIALS:
+        return caller in call.allowed or call.allowed == CREDENTIALS
+    role, scope = TOKENS[caller]
+    return role in call.allowed and (scope == Scope.ADMIN or call.method == "GET")
 
 
 def assert_error_body(answer: Any, status: int | None = None) -> str:
@@ -104,7 +124,7 @@ def test_every_address_is_in_the_matrix() -> None:
 @pytest.mark.parametrize(("call", "caller"), MATRIX, ids=str)
 def test_only_those_allowed_get_through(alpha: Cast, call: Call, caller: str) -> None:
     answer = call.send(client_for(alpha, caller))
-    if caller in call.allowed:
+    if may(call, caller):
         assert answer.status_code == call.status, answer.content
     elif caller == "nobody":
         assert assert_error_body(answer, 401) == "AUTH_002"
@@ -112,8 +132,8 @@ def test_only_those_allowed_get_through(alpha: Cast, call: Call, caller: str) ->
         assert assert_error_body(answer, 403) == "AUTH_003"
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if call.allowed != EVERYBODY], ids=str)
-@pytest.mark.parametrize("caller", ["admin", "machine", "enrolment"])
+@pytest.mark.parametrize("call", [call for call in CALLS if call.allowed != CREDENTIALS], ids=str)
+@pytest.mark.parametrize("caller", ["admin", "machine", "enrolment", "admin-admin-token", "viewer-read-token"])
 def test_another_tenants_credentials_are_worth_nothing(alpha: Cast, beta: Cast, call: Call, caller: str) -> None:
     """The Admin, the machine and the token of Beta at Alpha's host."""
     client = client_for(beta, caller)
@@ -123,6 +143,36 @@ def test_another_tenants_credentials_are_worth_nothing(alpha: Cast, beta: Cast, 
         assert assert_error_body(answer, 403) == "AUTH_003"  # a token is only looked up where it may be used
     else:
         assert_error_body(answer, 401)
+
+
+@pytest.mark.parametrize(
+    "dead",
+    [{"expires_at": timezone.now()}, {"revoked_at": timezone.now()}, {"digest": "0" * 64}],
+    ids=["expired", "revoked", "wrong secret"],
+)
+@pytest.mark.parametrize("call", [call for call in CALLS if call.allowed != CREDENTIALS], ids=str)
+def test_a_dead_token_is_an_unknown_key(alpha: Cast, call: Call, dead: dict[str, object]) -> None:
+    client = token_client(alpha, "admin", Scope.ADMIN)
+    with schema_context(alpha.schema):
+        PersonalToken.objects.update(**dead)
+    assert assert_error_body(call.send(client), 401) == "AUTH_001"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.allowed != CREDENTIALS], ids=str)
+def test_a_deactivated_persons_token_is_an_unknown_key(alpha: Cast, call: Call) -> None:
+    client = token_client(alpha, "admin", Scope.ADMIN)
+    with schema_context(alpha.schema):
+        User.objects.filter(role=Role.ADMIN).update(is_active=False)
+    assert assert_error_body(call.send(client), 401) == "AUTH_001"
+
+
+def test_a_token_has_its_users_role_of_the_moment(alpha: Cast) -> None:
+    """Trap 42."""
+    client, path = token_client(alpha, "analyst", Scope.ADMIN), f"/api/v1/performance/export?{RANGE}"
+    assert client.get(path).status_code == 200
+    with schema_context(alpha.schema):
+        User.objects.filter(role=Role.ANALYST).update(role=Role.VIEWER)
+    assert assert_error_body(client.get(path), 403) == "AUTH_003"
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)

@@ -10,12 +10,14 @@ from django.test import Client
 from django.urls import URLPattern
 from django_tenants.utils import schema_context
 
-from accounts.models import Role
+from accounts import roles, tokens
+from accounts.models import Role, Scope, User
 from collectors import registry
 from portal.urls import urlpatterns
 from tests.cast import MACHINE, Cast
 
-TOKEN = "TOKEN"
+TOKEN, OWN = "TOKEN", "OWN"
+"""Stand in a path for the ids of an enrolment token, and of a personal token of the caller."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ PAGES = (
     Page("sign-in", "/sign-in", None),
     Page("sign-out", "/sign-out", Role.VIEWER, "post", 302),
     Page("password", "/password", Role.VIEWER),
+    Page("tokens", "/tokens", Role.VIEWER),
+    Page("make-own-token", "/tokens/make", Role.VIEWER, "post"),
+    Page("revoke-own-token", f"/tokens/{OWN}/revoke", Role.VIEWER, "post", 302),
     Page("machines", "/manage/machines", Role.ADMIN),
     Page("register-machine", "/manage/machines/register", Role.ADMIN, "post"),
     Page("rotate-machine-key", f"/manage/machines/{MACHINE}/rotate-key", Role.ADMIN, "post"),
@@ -49,29 +54,56 @@ PAGES = (
 RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
 
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+
+
+def methods_of(name: str) -> tuple[str, ...]:
+    """The methods that the view of that address declares."""
+    return next(pattern.callback.methods for pattern in declared() if pattern.name == name)  # type: ignore[attr-defined]
+
+
 def declared() -> list[URLPattern]:
     return [pattern for pattern in urlpatterns if pattern.name != "health"]
 
 
-def send(client: Client, page: Page, token: str) -> Any:
-    return getattr(client, page.method)(page.path.replace(TOKEN, token))
+@dataclass(frozen=True)
+class Ids:
+    """What the placeholders of a path stand for; of what belongs to a person, each role has its own."""
+
+    shared: dict[str, str]
+    own: dict[Role, dict[str, str]]
+
+    def fill(self, path: str, role: Role = Role.ADMIN) -> str:
+        for name, value in (self.shared | self.own[role]).items():
+            path = path.replace(name, value)
+        return path
+
+
+def send(client: Client, page: Page, ids: Ids, role: Role = Role.ADMIN) -> Any:
+    return getattr(client, page.method)(ids.fill(page.path, role))
 
 
 @pytest.fixture
-def token(alpha: Cast) -> str:
+def ids(alpha: Cast) -> Ids:
     with schema_context(alpha.schema):
-        return registry.make_enrolment_token(actor="test").public_id
+        shared = {TOKEN: registry.make_enrolment_token(actor="test").public_id}
+        return Ids(shared, {role: _own(alpha.user(role)) for role in Role})
+
+
+def _own(user: User) -> dict[str, str]:
+    return {OWN: tokens.make(user, "test", Scope.READ, 1, ip=None).public_id}
 
 
 def test_every_address_declares_the_role_that_this_table_says() -> None:
-    roles = {pattern.name: pattern.callback.role for pattern in declared()}  # type: ignore[attr-defined]
-    assert roles == {page.name: page.least for page in PAGES}
+    actions = {pattern.name: pattern.callback.action for pattern in declared()}  # type: ignore[attr-defined]
+    assert {name: action and action.least for name, action in actions.items()} == {p.name: p.least for p in PAGES}
+    assert {action for action in actions.values() if action} <= set(roles.MATRIX)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_sees_what_it_may_and_nothing_else(page: Page, role: Role, alpha: Cast, token: str) -> None:
-    answer = send(alpha.client(role), page, token)
+def test_a_role_sees_what_it_may_and_nothing_else(page: Page, role: Role, alpha: Cast, ids: Ids) -> None:
+    answer = send(alpha.client(role), page, ids, role)
     if page.least is None:
         assert answer.status_code in (200, 302, 404)
     elif RANK[role] >= RANK[page.least]:
@@ -82,8 +114,18 @@ def test_a_role_sees_what_it_may_and_nothing_else(page: Page, role: Role, alpha:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_nobody_is_sent_to_sign_in_and_back(page: Page, alpha: Cast, token: str) -> None:
-    answer = send(alpha.client(), page, token)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_method_that_a_page_does_not_declare_does_nothing(page: Page, role: Role, alpha: Cast, ids: Ids) -> None:
+    """Every method of HTTP at every address: the role is asked first, then the method."""
+    client, path = alpha.client(role), ids.fill(page.path, role)
+    refused = 405 if page.least is None or RANK[role] >= RANK[page.least] else 403
+    for method in sorted(METHODS - set(methods_of(page.name))):
+        assert client.generic(method, path).status_code == refused, method
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nobody_is_sent_to_sign_in_and_back(page: Page, alpha: Cast, ids: Ids) -> None:
+    answer = send(alpha.client(), page, ids)
     if page.least is None:
         assert answer.status_code in (200, 404)
         return
@@ -92,29 +134,33 @@ def test_nobody_is_sent_to_sign_in_and_back(page: Page, alpha: Cast, token: str)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: Cast, token: str) -> None:
+def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: Cast, ids: Ids) -> None:
     stolen = beta.client(Role.ADMIN).cookies
     client = alpha.client()
     client.cookies = stolen
-    answer = send(client, page, token)
+    answer = send(client, page, ids)
     assert answer.status_code in ((200, 404) if page.least is None else (302,))
     if page.least is not None:
         assert answer["Location"].startswith("/sign-in")
 
 
-@pytest.mark.parametrize("path", [f"/add/token/{TOKEN}", f"/add/token/{TOKEN}/revoke", "/machines/only-alpha"])
-def test_ids_of_another_partner_are_not_found(path: str, alpha: Cast, beta: Cast, token: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [path for path in (page.path for page in PAGES) if any(name in path for name in (TOKEN, OWN))]
+    + ["/machines/only-alpha"],
+)
+def test_ids_of_another_partner_are_not_found(path: str, alpha: Cast, beta: Cast, ids: Ids) -> None:
     with schema_context(alpha.schema):
         registry.register("only-alpha", "", actor="test", ip=None)
-    method = "post" if path.endswith("revoke") else "get"
-    answer = getattr(beta.client(Role.ADMIN), method)(path.replace(TOKEN, token))
-    assert answer.status_code == 404
+    client = beta.client(Role.ADMIN)
+    answers = [client.get(ids.fill(path)), client.post(ids.fill(path))]
+    assert sorted(answer.status_code for answer in answers) == [404, 405]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.method == "post"], ids=lambda page: page.name)
-def test_a_form_without_its_token_is_refused(page: Page, alpha: Cast, token: str) -> None:
+def test_a_form_without_its_token_is_refused(page: Page, alpha: Cast, ids: Ids) -> None:
     client = alpha.client(Role.ADMIN, enforce_csrf_checks=True)
-    answer = send(client, page, token)
+    answer = send(client, page, ids)
     assert answer.status_code == 403
     assert "AUTH_005" in answer.content.decode()
 

@@ -1,0 +1,58 @@
+"""Who may do what: the one matrix. Checks of pages and API, the menu and docs/roles.md come from it.
+
+A role may do all that the roles below it may. `machine` and `enrolment` are callers of the API without a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import Role, User
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that can be done: the least role of a person (None: no person may), and whether a machine may."""
+
+    name: str
+    least: Role | None
+    sentence: str
+    machine: bool = False
+    enrolment: bool = False
+
+    def allows(self, caller: object) -> bool:
+        """Whether a person may; a machine's key and an enrolment token are the API's to recognise."""
+        return self.least is not None and isinstance(caller, User) and caller.has_role(self.least)
+
+
+SEE = Action("see", Role.VIEWER, "Fleet, machines, charts; read series and the list of machines.")
+OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, sessions and sign-out.")
+OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.")
+EXPORT = Action("export", Role.ANALYST, "Export samples.")
+MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags; retire machines.")
+REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
+ROTATE = Action("rotate", Role.ADMIN, "Give a machine a new key; a machine only itself.", machine=True)
+ENROL = Action("enrol", Role.ADMIN, "Make and revoke enrolment tokens.")
+UPLOAD = Action("upload", None, "Upload samples; a machine only its own.", machine=True)
+ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
+
+MATRIX = (
+    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, ALL_TOKENS,
+)  # fmt: skip
+
+
+def head() -> tuple[str, ...]:
+    return ("action", "what", *(role.label for role in Role), "machine's key", "enrolment token")
+
+
+def rows() -> list[tuple[str, ...]]:
+    """The matrix as cells of the table below `head`."""
+    return [
+        (f"`{action.name}`", action.sentence, *(_mark(role.reaches(action.least)) for role in Role),
+         _mark(action.machine), _mark(action.enrolment))
+        for action in MATRIX
+    ]  # fmt: skip
+
+
+def _mark(may: bool) -> str:
+    return "yes" if may else ""
