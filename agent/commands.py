@@ -13,10 +13,18 @@ from agent.config import Config, ConfigError
 from agent.spool import Spool, SpoolError
 
 
+_MODULES = {
+    "process": ("agent.process", "validate, merge, sort, dedupe, resample, split and convert CSV files"),
+}
+"""Commands with an argument parser of their own, by module, imported only when asked for."""
+
+
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
     logs.start()
     try:
+        if arguments and arguments[0] in _MODULES:
+            return _run_module(arguments)
+        options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ConfigError, SpoolError) as error:
@@ -26,10 +34,19 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
+def _run_module(arguments: list[str]) -> int:
+    from importlib import import_module
+
+    command: Callable[[list[str]], int] = import_module(_MODULES[arguments[0]][0]).main
+    return command(arguments[1:])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="perfagent", description="Measures this server and uploads the samples.")
     parser.add_argument("--version", action="version", version=f"perfagent {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (_, text) in _MODULES.items():
+        commands.add_parser(name, help=text, add_help=False)
     _add(commands, "run", run, "measure and upload until stopped; SIGHUP reloads the settings")
     once = _add(commands, "once", run_once, "take one sample and upload all that waits")
     once.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
