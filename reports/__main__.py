@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from reports import build, drawing, html, pdf, table
+from reports import as_json, build, drawing, html, pdf, table
+from reports.comparison import Period
+from reports.options import parse
 from reports.wording import Clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the report was written, 2 when the input or an option is wrong; the reason goes to standard error."""
-    options = _parse(arguments)
+    options = parse(arguments)
     try:
         return _write(options)
     except OSError as error:
@@ -26,13 +29,35 @@ def _write(options: argparse.Namespace) -> int:
         export = table.read(options.exports)
     except table.ExportError as error:
         return _fail(str(error))
-    document = build.build(export, Clock(options.timezone), options.title)
+    extras = build.Extras(_periods(options), dict(options.price))
+    document = build.build(export, Clock(options.timezone), options.title, extras)
+    if options.chart and options.chart[0] not in document.figures():
+        return _fail(f"there is no chart {options.chart[0]!r}; there are: {', '.join(document.figures())}.")
     drawings = drawing.draw(document)
     if options.html:
         _replace(options.html, html.render(document, drawings).encode())
     if options.pdf:
         _replace(options.pdf, pdf.render(document, drawings))
+    if options.json:
+        _replace(options.json, as_json.render(document).encode())
+    if options.chart:
+        name, path = options.chart
+        _replace(Path(path), drawing.alone(document.figures()[name], Path(path).suffix))
     return 0
+
+
+def _periods(options: argparse.Namespace) -> tuple[Period, Period] | None:
+    if not options.before:
+        return None
+    before, after = (
+        Period(*(_moment(text, options.timezone) for text in period)) for period in (options.before, options.after)
+    )
+    return before, after
+
+
+def _moment(moment: datetime, zone: ZoneInfo) -> int:
+    """Milliseconds since the epoch; a time without offset is meant in the report's zone."""
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1000)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -45,30 +70,6 @@ def _replace(path: Path, content: bytes) -> None:
 def _fail(sentence: str) -> int:
     print(f"reports: {sentence}", file=sys.stderr)
     return 2
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m reports", description="A performance report from exported CSV files."
-    )
-    parser.add_argument("exports", nargs="+", type=Path, metavar="EXPORT", help="CSV export: system, disks, interfaces")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file")
-    parser.add_argument("--pdf", type=Path, metavar="FILE", help="write a PDF, A4")
-    parser.add_argument("--title", help="title of the report")
-    parser.add_argument(
-        "--timezone", type=_zone, default=ZoneInfo("UTC"), help="IANA name such as Europe/Berlin; default UTC"
-    )
-    options = parser.parse_args(arguments)
-    if not options.html and not options.pdf:
-        parser.error("give --html FILE, --pdf FILE or both")
-    return options
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{name!r} is no time zone; give an IANA name such as Europe/Berlin") from None
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from reports.comparison import Period
 from reports.document import Block, Document, Section
 from reports.figures import View
 from reports.review import Review, review
 from reports.rules import AREAS
-from reports.sections import cpu, disk, memory, network, outlook, recommendations, summary
+from reports.sections import compare, cpu, disk, memory, network, outlook, recommendations, summary
 from reports.table import Export, Machines, show
 from reports.wording import Clock, count, duration, number, percent
 
@@ -25,8 +27,16 @@ WORST_IN_DETAIL = 5
 GAPS_TOLD = 6
 
 
-def build(export: Export, clock: Clock, title: str | None = None) -> Document:
-    """The whole report; the same export, clock and title give an equal document."""
+@dataclass(frozen=True)
+class Extras:
+    """What a reader may ask for besides: two periods to compare, and the price of an hour by machine."""
+
+    periods: tuple[Period, Period] | None = None
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+def build(export: Export, clock: Clock, title: str | None = None, extras: Extras | None = None) -> Document:
+    """The whole report; the same export, clock, title and extras give an equal document."""
     reviews = [review(View(machine, clock)) for machine in export.machines]
     return Document(
         show(title or "Performance report"),
@@ -34,18 +44,27 @@ def build(export: Export, clock: Clock, title: str | None = None) -> Document:
         max(each.coverage.end for each in reviews),
         tuple((area, summary.worst(reviews, area)) for area in AREAS),
         _facts(reviews, clock, export.notes),
-        tuple(_sections(reviews, export.machines, clock)),
+        tuple(_sections(reviews, export.machines, clock, extras or Extras())),
+        tuple(finding for each in reviews for finding in each.findings),
+        tuple(verdict for each in reviews for verdict in each.verdicts),
     )
 
 
-def _sections(reviews: Sequence[Review], machines: Machines, clock: Clock) -> Iterator[Section]:
+def _sections(reviews: Sequence[Review], machines: Machines, clock: Clock, extras: Extras) -> Iterator[Section]:
     yield Section("summary", "Executive summary", 1, summary.build(reviews, clock))
     several = len(reviews) > 1
-    for place in _detailed(reviews):
+    detailed = _detailed(reviews)
+    if several or extras.prices:
+        views = [View(machines[place], clock) for place in detailed]
+        yield Section("side-by-side", "Side by side", 1, compare.side_by_side(views, extras.prices))
+    for place in detailed:
         view = View(machines[place], clock)
         prefix = f"machine-{place + 1}-" if several else ""
         if several:
             yield Section(f"machine-{place + 1}", view.machine.name, 1, ())
+        if extras.periods:
+            blocks = compare.before_and_after(view, *extras.periods)
+            yield Section(f"{prefix}before-after", "Before and after", 2 if several else 1, blocks)
         for name, title, make in PARTS:
             yield Section(prefix + name, title, 2 if several else 1, make(view))
     yield Section("recommendations", "Recommendations", 1, recommendations.build(reviews))

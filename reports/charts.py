@@ -67,6 +67,16 @@ def time_series(
     }
 
 
+def over_day(title: str, unit: str, metrics: Sequence[Series], *, height: int = 130) -> Spec:
+    """Lines over the hours of one day. Rows: `hour` (0 to 24), `metric` (its title), `value`."""
+    hour = {"field": "hour", "type": "quantitative", "title": "hour of day", "scale": {"domain": [0, 24]}}
+    return {
+        **_chart(title, f"{title}, by hour of the day.", height),
+        "mark": _line(),
+        "encoding": {"x": hour, "y": _value(unit, None), "color": _colour([metric.title for metric in metrics])},
+    }
+
+
 def histogram(title: str, unit: str, metric: Series, *, height: int = 150) -> Spec:
     """How often each value occurred. Rows: `from`, `to` (bounds in the unit) and `share` (percent of samples)."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -87,7 +88,7 @@ class Section:
 class Document:
     """`standing` is each area's worst verdict; `facts` are period, time zone, coverage, gaps: both for the first page.
 
-    `dated` is when the data ends (ms).
+    `dated` is when the data ends (ms). `findings` and `verdicts` are those of all machines, told in sections or not.
     """
 
     title: str
@@ -96,6 +97,20 @@ class Document:
     standing: tuple[tuple[str, Severity], ...]
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+    findings: tuple[Finding, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     def blocks(self) -> Sequence[Block]:
         return [block for section in self.sections for block in section.blocks]
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Every chart by a name of its own: `cpu-busy`, or `machine-2-cpu-busy` where machines have chapters."""
+        found: dict[str, Figure] = {}
+        for section in self.sections:
+            machine = re.match(r"machine-\d+-", section.name)
+            for block in section.blocks:
+                if isinstance(block, Figure):
+                    words = re.sub(r"[^a-z0-9]+", "-", block.title.lower()).strip("-") or "chart"
+                    name = (machine.group() if machine else "") + words
+                    found[name if name not in found else f"{name}-{len(found)}"] = block
+        return found

@@ -275,16 +275,17 @@ def correlate(local: Times, columns: dict[str, Values]) -> dict[tuple[str, str],
 
 
 def _adjusted(slots: Times, values: Values) -> Values:
-    """Slot means on a regular grid, NaN where none, minus the median of the slot's time of day."""
+    """Slot means on a regular grid, NaN where none, minus the median of that time of day (or week)."""
     place = slots - slots[0]
     measured = ~np.isnan(values)
     size = int(place[-1]) + 1
     number = np.bincount(place[measured], minlength=size)
     total = np.bincount(place[measured], weights=values[measured], minlength=size)
     grid = np.where(number > 0, total / np.maximum(number, 1), np.nan)
-    days = np.full(-(-size // SLOTS_A_DAY) * SLOTS_A_DAY, np.nan)
-    days[:size] = grid
-    table = days.reshape(-1, SLOTS_A_DAY)
+    period = SLOTS_A_DAY * (7 if size >= 3 * 7 * SLOTS_A_DAY else 1)
+    whole = np.full(-(-size // period) * period, np.nan)
+    whole[:size] = grid
+    table = whole.reshape(-1, period)
     seen = ~np.isnan(table).all(axis=0)
     table[:, seen] -= np.nanmedian(table[:, seen], axis=0)
     return np.asarray(table.reshape(-1)[:size], dtype=np.float64)

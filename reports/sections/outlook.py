@@ -176,7 +176,7 @@ def _correlation(view: View) -> tuple[Block, ...]:
     ]
     title = "What moves together"
     caption = (
-        "Rank correlation (Spearman) of means of 15 minutes, usual values of the time of day taken out: 1 rise "
+        "Rank correlation (Spearman) of means of 15 minutes, usual values of the time of day or week taken out: 1 rise "
         f"together, −1 one falls when the other rises, 0 unrelated. {_notes(pairs)}"
     )
     return (Figure(title, caption, f"{title}. {caption}", view.draw(charts.matrix(title, list(names.values())), rows)),)

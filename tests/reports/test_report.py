@@ -223,6 +223,7 @@ def test_several_machines_have_a_chapter_each_and_stand_worst_first(write: Write
     assert [row[0] for row in overview.rows] == ["app-02", "app-01"]
     assert [section.title for section in document.sections if section.level == 1] == [
         "Executive summary",
+        "Side by side",
         "app-01",
         "app-02",
         "Recommendations",
@@ -243,7 +244,7 @@ def test_of_many_machines_the_worst_have_chapters_and_all_stand_in_the_summary(w
     chapters = [section.title for section in document.sections if section.level == 1]
     assert chapters[0] == "Executive summary"
     assert {"app-03", "app-09"} < set(chapters)
-    assert len(chapters) == 7
+    assert len(chapters) == 8
     (overview,) = [block for block in document.sections[0].blocks if isinstance(block, Table)]
     assert sorted(row[0] for row in overview.rows) == sorted(made)
     assert any("also on 2 machines: app-07, app-08." in line for line in said(document))
@@ -294,9 +295,15 @@ def test_a_folder_that_is_not_there_is_one_sentence(write: WriteExport, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["x.csv"], "give --html FILE, --pdf FILE or both"),
+        (["x.csv"], "give --html FILE, --pdf FILE, --json FILE or --chart NAME FILE"),
         (["x.csv", "--html", "o", "--timezone", "Mars/Base"], "is no time zone"),
         (["x.csv", "--html", "o", "--timezone", "../../etc/passwd"], "is no time zone"),
+        (["x.csv", "--html", "o", "--before", "2026-01-05..2026-01-12"], "go together"),
+        (["x.csv", "--html", "o", "--before", "yesterday..today", "--after", "x"], "is no period"),
+        (["x.csv", "--html", "o", "--after", "2026-01-12..2026-01-05"], "is no period"),
+        (["x.csv", "--html", "o", "--price", "web-01=free"], "is no price"),
+        (["x.csv", "--html", "o", "--price", "web-01=-1"], "is no price"),
+        (["x.csv", "--chart", "cpu-busy", "o.exe"], ".svg or .png"),
     ],
 )
 def test_wrong_options_end_with_exit_code_2(options: list[str], message: str, capsys: Captured) -> None:
