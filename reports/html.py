@@ -1,7 +1,12 @@
-"""The report as one HTML file: no network, no script, light and dark, readable printed."""
+"""The report as one HTML file: no network, light and dark, readable printed and without its one script.
+
+The page's content security policy lets no other script run than that one, named by its hash.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +18,7 @@ from reports import palette
 from reports.document import WORDS, Document, Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPT = (TEMPLATES / "report.js").read_text(encoding="utf-8")
 _COLOUR = re.compile(r'(?<==")#[0-9a-f]{6}(?=")')
 _TAGS = {
     "light": (palette.LIGHT, palette.LIGHT_HEAT, palette.LIGHT_DIVERGING, palette.LIGHT_INK),
@@ -37,6 +43,8 @@ def render(document: Document, drawings: Sequence[str]) -> str:
         document=document,
         words=WORDS,
         drawing=lambda figure: inline[id(figure)],
+        script=Markup(SCRIPT),  # noqa: S704  our own file
+        script_hash=f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'",
         kind=lambda block: type(block).__name__,
         light=_variables("light"),
         dark=_variables("dark"),
