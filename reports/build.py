@@ -43,7 +43,7 @@ def build(export: Export, clock: Clock, title: str | None = None, extras: Extras
         reviews[0].name if len(reviews) == 1 else count(len(reviews), "machine"),
         max(each.coverage.end for each in reviews),
         tuple((area, summary.worst(reviews, area)) for area in AREAS),
-        _facts(reviews, clock, export.notes),
+        (*_facts(reviews, clock, export.notes), *(("Source", source) for source in export.sources)),
         tuple(_sections(reviews, export.machines, clock, extras or Extras())),
         tuple(finding for each in reviews for finding in each.findings),
         tuple(verdict for each in reviews for verdict in each.verdicts),

@@ -9,6 +9,7 @@ from reports.document import SEVERITIES, Finding, Severity, Verdict
 from reports.figures import View
 from reports.measures import MEASURES, say
 from reports.rules import AREAS, Area, Judged, describe, judge
+from reports.sizing import Sizing, size
 from reports.statistics import Coverage, summarise
 from reports.wording import number
 
@@ -31,6 +32,7 @@ class Review:
     judged: Judged
     verdicts: tuple[Verdict, ...]
     figures: tuple[str, ...]
+    sizing: Sizing
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -45,7 +47,8 @@ def review(view: View) -> Review:
     """Try every rule on a machine and put its areas into words."""
     judged = judge(view.machine, view.clock)
     verdicts = tuple(_verdict(view, judged, area) for area in AREAS)
-    return Review(view.machine.name, view.coverage, judged, verdicts, tuple(_p95(view, name) for name in OVERVIEW))
+    figures = tuple(_p95(view, name) for name in OVERVIEW)
+    return Review(view.machine.name, view.coverage, judged, verdicts, figures, size(view.machine))
 
 
 def _p95(view: View, name: str) -> str:

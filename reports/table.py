@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +72,11 @@ class Machines(Sequence[Machine]):
 
 @dataclass(frozen=True)
 class Export:
+    """`sources`: name, size and SHA-256 of each file, from which every figure can be worked out again."""
+
     machines: Machines
     notes: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 def read(paths: Sequence[Path]) -> Export:
@@ -88,7 +92,13 @@ def read(paths: Sequence[Path]) -> Export:
     if "system" not in parts:
         raise ExportError("None of the files is an export of the dataset system, which a report is built on.")
     merged = {name: _merge(name, machines, notes) for name, machines in parts.items()}
-    return Export(Machines(_by_machine(merged, notes)), tuple(notes))
+    return Export(Machines(_by_machine(merged, notes)), tuple(notes), tuple(_source(path) for path in paths))
+
+
+def _source(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{show(path.name)}, {path.stat().st_size:,} bytes, SHA-256 {digest[:16]}…"
 
 
 def _merge(dataset: str, machines: Parts, notes: list[str]) -> Frames:

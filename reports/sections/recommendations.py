@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from reports.document import SEVERITIES, Block, Finding, Paragraph, Table
 from reports.review import Review
 from reports.rules import RULES, Rule, describe
-from reports.wording import count
+from reports.sizing import CPU_TARGET, MEMORY_TARGET, MINIMUM_DAYS, Size
+from reports.wording import count, number
 
 IN_FULL = 3
 """Findings of one rule that are told with their evidence; further machines are named."""
 NAMED = 40
+MAXIMUM_SIZES = 60
 
 
 def build(reviews: Sequence[Review]) -> tuple[Block, ...]:
@@ -26,7 +28,7 @@ def build(reviews: Sequence[Review]) -> tuple[Block, ...]:
     )
     by_rule = {title: [finding for finding in findings if finding.title == title] for title in _titles(findings)}
     told = [block for same in by_rule.values() for block in _told(same)]
-    return (Paragraph(intro), *told, _checks(reviews))
+    return (Paragraph(intro), *told, *_sizes(reviews), _checks(reviews))
 
 
 def _titles(findings: Sequence[Finding]) -> list[str]:
@@ -40,6 +42,30 @@ def _told(same: Sequence[Finding]) -> list[Block]:
     more = f" and {count(len(others) - NAMED, 'other')}" if len(others) > NAMED else ""
     names = f"{', '.join(others[:NAMED])}{more}"
     return [*same[:IN_FULL], Paragraph(f"{same[0].title}: also on {count(len(others), 'machine')}: {names}.")]
+
+
+def _sizes(reviews: Sequence[Review]) -> tuple[Block, ...]:
+    """Right-sizing of every machine of which it can be told, those that do not fit first."""
+    rows = [
+        (review.name, what, *_size(found, unit))
+        for review in reviews
+        for what, found, unit in (("CPU cores", review.sizing.cores, ""), ("Memory", review.sizing.memory_mb, "MB"))
+        if found is not None
+    ]
+    if not rows:
+        return (Paragraph(f"Right-sizing: not told. It asks for {MINIMUM_DAYS} days, cores and memory."),)
+    ordered = sorted(rows, key=lambda row: row[-1] == "fits")[:MAXIMUM_SIZES]
+    header = ("Machine", "What", "Present", "Used at p99", "Would do", "Verdict")
+    note = (
+        f"Would do: the next power of two with which the p99 of this period stays under {CPU_TARGET:g} % of the cores "
+        f"and {MEMORY_TARGET:g} % of the memory. Peaks that this period does not hold are not in it."
+    )
+    return (Table("Right-sizing", header, tuple(ordered), (2, 3, 4)), Paragraph(note))
+
+
+def _size(found: Size, unit: str) -> tuple[str, str, str, str]:
+    suggested = "more" if found.suggested is None else number(found.suggested, unit)
+    return (number(found.present, unit), number(found.used, unit), suggested, found.verdict)
 
 
 def _checks(reviews: Sequence[Review]) -> Table:
