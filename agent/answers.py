@@ -9,15 +9,13 @@ from typing import Any
 
 from agent.transport import Answer
 
-REFUSING_CODES = frozenset(f"UPLOAD_{number:03d}" for number in (1, 2, 3, 5, 6, 7, 8))
-TOO_LARGE_CODE = "UPLOAD_004"
+REFUSING_CODES = frozenset(f"UPLOAD_{number:03d}" for number in range(1, 9))
 _MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
 class Verdict(Enum):
     STORED = "stored"
     REFUSED = "refused"
-    TOO_LARGE = "too large"
     KEPT = "kept"
 
 
@@ -42,8 +40,6 @@ def judge(answer: Answer, batch_id: str, rows: int | None) -> Judgement:
     reason = f"HTTP {answer.status} {code[:40]}: {str(content.get('error', ''))[:300]!r}"
     if 400 <= answer.status < 500 and code in REFUSING_CODES:
         return Judgement(Verdict.REFUSED, reason, code)
-    if 400 <= answer.status < 500 and code == TOO_LARGE_CODE:
-        return Judgement(Verdict.TOO_LARGE, reason, code)
     return Judgement(Verdict.KEPT, reason, code[:40], _retry_after(answer))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 from typing import Callable
 
 
@@ -13,4 +13,5 @@ def backoff_seconds(failures: int, retry_after: float | None, pick: Callable[[fl
 
 
 def random_between(low: float, high: float) -> float:
-    return random.uniform(low, high)  # noqa: S311 - spreads load, guards nothing
+    """Without the module `random`, which would stay in memory for this alone."""
+    return low + (high - low) * int.from_bytes(os.urandom(6), "big") / 2**48

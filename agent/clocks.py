@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+
+PRIMING_SECONDS = 1.0
+"""Between the first reading of all and the first sample, so that it has rates already."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,11 @@ class Instant:
     boottime: float
 
     @property
-    def timestamp(self) -> datetime:
-        """In UTC, to the millisecond."""
-        return datetime.fromtimestamp(int(self.wall * 1000) / 1000, timezone.utc)
+    def timestamp(self) -> str:
+        """RFC 3339 in UTC, to the millisecond."""
+        milliseconds = int(self.wall * 1000)
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+        return f"{text}.{milliseconds % 1000:03d}Z"
 
 
 def now() -> Instant:

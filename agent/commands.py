@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from agent import __version__, clocks, config, logs, reading, sample, status
 from agent.config import Config, ConfigError
 from agent.spool import Spool, SpoolError
 
+if TYPE_CHECKING:
+    import argparse
+
 
 _MODULES = {
     "process": ("agent.process", "validate, merge, sort, dedupe, resample, split and convert CSV files"),
+    "import-sar": ("agent.sar", "read the history that sysstat has of this machine"),
 }
 """Commands with an argument parser of their own, by module, imported only when asked for."""
 
 
 def main(arguments: list[str]) -> int:
+    """`run` alone is told apart by hand: it stays in memory, and the parser would stay with it."""
     logs.start()
     try:
+        if arguments == ["run"]:
+            return run(None)
         if arguments and arguments[0] in _MODULES:
             return _run_module(arguments)
         options = _parser().parse_args(arguments)
@@ -42,6 +48,8 @@ def _run_module(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(prog="perfagent", description="Measures this server and uploads the samples.")
     parser.add_argument("--version", action="version", version=f"perfagent {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -70,7 +78,7 @@ def _load() -> Config:
     return config.load(os.environ)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace | None) -> int:
     from agent.service import Service
 
     def reload() -> Config:
@@ -81,15 +89,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _take_sample(settings: Config) -> dict[str, list[str]]:
-    """CSV lines by dataset, header first, of the second after now."""
+    """CSV lines by dataset of the second after now."""
     roots = reading.Roots(settings.proc_root, settings.sys_root)
-    first = reading.take(roots, clocks.now)
-    time.sleep(1)
-    second = reading.take(roots, clocks.now)
-    built = sample.build(first, second, settings.sample_seconds)
+    scanner = reading.Scanner(roots, settings.processes >= 1)
+    first = scanner.take()
+    time.sleep(clocks.PRIMING_SECONDS)
+    second = scanner.take()
+    built = sample.build(first, second, settings.sample_seconds, int(settings.processes))
     for name, reason in second.failures.items():
         print(f"perfagent: the reader {name} fails, its columns stay empty: {reason}", file=sys.stderr)
-    return sample.encode_rows(built, settings.machine_id)
+    return sample.lines(built, settings.machine_id)
 
 
 def run_once(options: argparse.Namespace) -> int:
@@ -109,7 +118,7 @@ def _upload_once(spool: Spool, settings: Config) -> int:
     from agent.upload import drain
 
     try:
-        spool.append(sample.split_headers(_take_sample(settings)))
+        spool.append(_take_sample(settings))
         spool.seal()
     except OSError as error:
         raise SpoolError(f"The spool {settings.spool_dir} cannot be written: {error.strerror}.") from None
@@ -125,15 +134,18 @@ def _upload_once(spool: Spool, settings: Config) -> int:
 
 def _print_request(settings: Config) -> int:
     """The request as it would go out, but with its key masked and its parts not compressed."""
-    from agent.journal import Batch, Record, headers, new_batch_id
+    from agent import inventory, rows
+    from agent.journal import Batch, Record, new_batch_id
     from agent.upload import PATH, request
 
-    lines = sample.split_headers(_take_sample(settings))
-    batch = Batch(new_batch_id(), headers(), (Record(lines),))
-    fields, body = request(batch, "pfa_…" if settings.key else "")
+    batch = Batch(new_batch_id(), rows.headers(), (Record(_take_sample(settings)),))
+    notes = {"inventory": inventory.changed(settings, "")[0]}
+    fields, body = request(batch, "pfa_…" if settings.key else "", notes)
     print(f"POST {settings.url or 'https://portal.example'}{PATH}")
     for name, value in fields.items():
         print(f"{name}: {value}")
+    for name, text in notes.items():
+        print(f"\n--- field {name}\n{text}")
     for name, text in batch.files().items():
         print(f"\n--- part {'file' if name == 'system' else name}: {name}.csv.gz, gzip of")
         print(text, end="")

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 DEFAULT_PATH = "/etc/perfagent/agent.conf"
 
@@ -28,9 +27,11 @@ class Config:
     ca_file: str = ""
     spool_max_mb: float = 512
     spool_max_days: float = 14
+    processes: float = 5
     relay_listen: str = "0.0.0.0:8080"
     relay_max_body_mb: float = 16
     relay_spool_max_mb: float = 4096
+    relay_key_hours: float = 168
 
 
 _NUMBERS: Mapping[str, tuple[float, float]] = {
@@ -40,7 +41,10 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "spool_max_days": (0.01, 3650),
     "relay_max_body_mb": (0.1, 1024),
     "relay_spool_max_mb": (1, 1_048_576),
+    "relay_key_hours": (0.01, 8760),
+    "processes": (0, 50),
 }
+_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~%/-]*)?")
 _NAMES = tuple(Config.__dataclass_fields__)
 
 
@@ -123,12 +127,8 @@ def _check_url(url: str) -> None:
     if not url:
         return
     expected = "PERFAGENT_URL must look like https://host or https://host:port."
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        raise ConfigError(expected) from None
-    if not usable or parts.username or parts.query or parts.fragment or " " in url or not url.isascii():
+    match = _URL.fullmatch(url)
+    if match is None or not 0 < int(match.group("port") or 443) <= 65_535:
         raise ConfigError(expected)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import sub
 
 WRAP = 1 << 32
 
@@ -23,6 +24,9 @@ def differences(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | Non
     A reset takes several counters back at once. One alone that falls from the upper half of 32 bits to the lower has
     wrapped: a 32-bit kernel, or a network card that counts in 32 bits.
     """
+    changes = tuple(map(sub, new, old))
+    if min(changes) >= 0:
+        return changes
     fallen = [(before, after) for before, after in zip(old, new) if after < before]
     if len(fallen) > 1 or any(not _wraps(before, after) for before, after in fallen):
         return None

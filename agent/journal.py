@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.catalogue import DATASETS
-
-from agent import durable
+from agent import durable, rows
 
 FORMAT = 1
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Lines = Mapping[str, list[str]]
 
 
@@ -60,15 +58,12 @@ class Batch:
 
 
 def new_batch_id() -> str:
-    return uuid.uuid4().hex
-
-
-def headers() -> dict[str, str]:
-    return {name: ",".join(dataset.columns) for name, dataset in DATASETS.items()}
+    """32 hexadecimal digits that no other machine has."""
+    return os.urandom(16).hex()
 
 
 def encode_record(content: Any) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    text = _to_json(content).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
@@ -137,8 +132,9 @@ class Journal:
         self.rows = 0
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._length = 0
+        self._torn = False
         try:
-            self._write(encode_header(batch_id, headers()))
+            self._write(encode_header(batch_id, rows.headers()))
             durable.sync_folder(os.path.dirname(path))
         except OSError:
             self.close()
@@ -157,19 +153,22 @@ class Journal:
         self.rows += record.rows
 
     def _write(self, data: bytes) -> None:
-        self._cut()
+        if self._torn:
+            self._cut()
         try:
             durable.write_all(self._handle, data)
             os.fsync(self._handle)
         except OSError:
+            self._torn = True
             self._try_cut()
             raise
         self._length += len(data)
 
     def _cut(self) -> None:
-        if os.fstat(self._handle).st_size != self._length:
-            os.ftruncate(self._handle, self._length)
+        """Back to the last good record; what comes next must not stand behind the half of another."""
+        os.ftruncate(self._handle, self._length)
         os.lseek(self._handle, self._length, os.SEEK_SET)
+        self._torn = False
 
     def _try_cut(self) -> None:
         try:
@@ -179,8 +178,8 @@ class Journal:
 
     def discard_tail(self) -> None:
         """Cuts off what a failed write left; OSError when the disk refuses even that."""
-        if os.fstat(self._handle).st_size != self._length:
-            os.ftruncate(self._handle, self._length)
+        if self._torn or os.fstat(self._handle).st_size != self._length:
+            self._cut()
             os.fsync(self._handle)
 
     def close(self) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Callable, TypeVar
 
 from agent import clocks
-from agent.readers import (
-    block,
-    boot,
-    diskstats,
-    filesystems,
-    interfaces,
-    loadavg,
-    meminfo,
-    netdev,
-    pressure,
-    processes,
-    stat,
-    vmstat,
-)
+from agent.readers import boot, diskstats, loadavg, meminfo, netdev, pressure, stat, vmstat
+from agent.readers.block import BlockDevice, BlockTree
+from agent.readers.diskstats import DiskCounters
+from agent.readers.files import Tree
+from agent.readers.filesystems import MountTable, Usage
+from agent.readers.interfaces import Interface, InterfaceTree
+from agent.readers.loadavg import Loadavg
+from agent.readers.meminfo import Meminfo
+from agent.readers.netdev import NetCounters
+from agent.readers.pressure import Pressure
+from agent.readers.processes import Process, ProcessTable
+from agent.readers.stat import Stat
+from agent.readers.vmstat import Vmstat
 
 T = TypeVar("T")
 
@@ -33,53 +33,93 @@ class Roots:
     sys: str = "/sys"
 
 
+def _nobody(pid: int) -> int | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Reading:
-    """What was read at one instant; None where the reader failed, and `failures` says why, by reader."""
+    """What was read at one instant; None where the reader failed, and `failures` says why, by reader.
+
+    owner_of: the user id of a process, looked up only for the few that get a row.
+    """
 
     instant: clocks.Instant
     boot_id: str | None = None
-    stat: stat.Stat | None = None
-    meminfo: meminfo.Meminfo | None = None
-    vmstat: vmstat.Vmstat | None = None
-    loadavg: loadavg.Loadavg | None = None
-    pressure: Mapping[str, pressure.Pressure] | None = None
-    disks: Mapping[str, diskstats.DiskCounters] | None = None
-    block_devices: Mapping[str, block.BlockDevice] | None = None
-    network: Mapping[str, netdev.NetCounters] | None = None
-    interfaces: Mapping[str, interfaces.Interface] | None = None
-    filesystems: Mapping[str, filesystems.Usage] | None = None
-    processes: Mapping[int, processes.Process] | None = None
+    stat: Stat | None = None
+    meminfo: Meminfo | None = None
+    vmstat: Vmstat | None = None
+    loadavg: Loadavg | None = None
+    pressure: Mapping[str, Pressure] | None = None
+    disks: Mapping[str, DiskCounters] | None = None
+    block_devices: Mapping[str, BlockDevice] | None = None
+    network: Mapping[str, NetCounters] | None = None
+    interfaces: Mapping[str, Interface] | None = None
+    filesystems: Mapping[str, Usage] | None = None
+    processes: Mapping[int, Process] | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+    owner_of: Callable[[int], int | None] = _nobody
+
+
+class Scanner:
+    """Reads one machine again and again, and keeps open and in mind what does not change between."""
+
+    def __init__(self, roots: Roots, with_processes: bool = True) -> None:
+        self._roots = roots
+        self._proc = Tree(roots.proc)
+        self._blocks = BlockTree(roots.sys)
+        self._interfaces = InterfaceTree(roots.sys)
+        self._mounts = MountTable(self._proc)
+        self._processes = ProcessTable(roots.proc) if with_processes else None
+        self._boot_id: str | None = None
+
+    def take(self, now: Callable[[], clocks.Instant] = clocks.now) -> Reading:
+        """Never raises: a reader that fails leaves its part None."""
+        failures: dict[str, str] = {}
+
+        def attempt(name: str, read: Callable[[], T]) -> T | None:
+            try:
+                return read()
+            except Exception as error:  # a kernel that surprises one reader must not stop the others
+                failures[name] = _reason(error)
+                return None
+
+        proc, instant = self._proc, now()
+        disks = attempt("diskstats", lambda: diskstats.read(proc))
+        return Reading(
+            instant,
+            attempt("boot_id", self._read_boot_id),
+            attempt("stat", lambda: stat.read(proc)),
+            attempt("meminfo", lambda: meminfo.read(proc)),
+            attempt("vmstat", lambda: vmstat.read(proc)),
+            attempt("loadavg", lambda: loadavg.read(proc)),
+            attempt("pressure", lambda: pressure.read(proc)),
+            disks,
+            attempt("block", lambda: self._blocks.read(disks or ())),
+            attempt("netdev", lambda: netdev.read(proc)),
+            attempt("interfaces", self._interfaces.read),
+            attempt("filesystems", self._mounts.read),
+            attempt("processes", self._processes.read) if self._processes else None,
+            failures,
+            self._owner,
+        )
+
+    def _read_boot_id(self) -> str:
+        """Once: this process does not outlive its kernel."""
+        if self._boot_id is None:
+            self._boot_id = boot.read(self._proc)
+        return self._boot_id
+
+    def _owner(self, pid: int) -> int | None:
+        try:
+            return os.stat(f"{self._roots.proc}/{pid}").st_uid
+        except OSError:
+            return None
 
 
 def take(roots: Roots, now: Callable[[], clocks.Instant] = clocks.now) -> Reading:
-    """Never raises: a reader that fails leaves its part None."""
-    failures: dict[str, str] = {}
-
-    def attempt(name: str, read: Callable[[str], T], root: str) -> T | None:
-        try:
-            return read(root)
-        except Exception as error:  # a kernel that surprises one reader must not stop the others
-            failures[name] = _reason(error)
-            return None
-
-    return Reading(
-        now(),
-        attempt("boot_id", boot.read, roots.proc),
-        attempt("stat", stat.read, roots.proc),
-        attempt("meminfo", meminfo.read, roots.proc),
-        attempt("vmstat", vmstat.read, roots.proc),
-        attempt("loadavg", loadavg.read, roots.proc),
-        attempt("pressure", pressure.read, roots.proc),
-        attempt("diskstats", diskstats.read, roots.proc),
-        attempt("block", block.read, roots.sys),
-        attempt("netdev", netdev.read, roots.proc),
-        attempt("interfaces", interfaces.read, roots.sys),
-        attempt("filesystems", filesystems.read, roots.proc),
-        attempt("processes", processes.read, roots.proc),
-        failures,
-    )
+    """A single reading; who takes many keeps a Scanner."""
+    return Scanner(roots).take(now)
 
 
 def _reason(error: Exception) -> str:

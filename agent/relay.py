@@ -10,20 +10,26 @@ import re
 import signal
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from agent import __version__
+from agent.bodies import count_rows
 from agent.config import Config, listen_address
 from agent.forward import Forwarder
+from agent.keys import KeyRing, Standing, asking
 from agent.relay_spool import FullError, RelaySpool, Upload
 from agent.spool import lock_folder
 
 _LOG = logging.getLogger("perfagent.relay")
 PATHS = frozenset(("/v1/upload", "/api/v1/performance/upload", "/api/v1/upload"))
-_FORWARDED = ("Authorization", "Content-Type", "Content-Encoding", "User-Agent")
+_FORWARDED = ("Authorization", "Batch-Rows", "Content-Type", "Content-Encoding", "User-Agent")
+_AUTHORIZATION = re.compile(r"Bearer ([!-~]{8,512})")
+_NOWHERE = "There is nothing here; the relay answers /v1/upload and /health."
 _MAX_CONNECTIONS = 64
 _TIMEOUT_SECONDS = 30.0
+_SWALLOW_SECONDS = 1.0
 _BATCH_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 
 
@@ -35,23 +41,28 @@ class RefusalError(Exception):
         self.http, self.code, self.sentence = http, code, sentence
 
 
-def serve(config: Config) -> None:
-    """Until SIGTERM or SIGINT. SpoolError when another process has the spool."""
+def build(config: Config) -> Server:
+    """A relay that listens, but neither answers nor forwards yet."""
     root = f"{config.spool_dir}/relay"
-    lock = lock_folder(root)
     spool = RelaySpool(root, int(config.relay_spool_max_mb * 1_048_576))
     spool.open()
-    forwarder = Forwarder(spool, config)
-    server = Server(config, spool, forwarder)
+    keys = KeyRing(f"{root}/keys.json", config.relay_key_hours * 3600, asking(config))
+    return Server(config, spool, Forwarder(spool, config, keys), keys)
+
+
+def serve(config: Config) -> None:
+    """Until SIGTERM or SIGINT. SpoolError when another process has the spool."""
+    lock = lock_folder(f"{config.spool_dir}/relay")
+    server = build(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-    forwarder.start()
+    server.forwarder.start()
     _LOG.info("Relay on %s:%d to %s", *server.server_address[:2], config.url)
     try:
         server.serve_forever()
     finally:
         server.server_close()
-        forwarder.stop()
+        server.forwarder.stop()
         os.close(lock)
 
 
@@ -59,8 +70,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, config: Config, spool: RelaySpool, forwarder: Forwarder) -> None:
+    def __init__(self, config: Config, spool: RelaySpool, forwarder: Forwarder, keys: KeyRing) -> None:
         self.spool = spool
+        self.keys = keys
+        self.started = time.time()
         self.forwarder = forwarder
         self.max_body = int(config.relay_max_body_mb * 1_048_576)
         self.counters = {"accepted": 0, "refused": 0}
@@ -82,6 +95,22 @@ class Server(ThreadingHTTPServer):
         finally:
             self._free.release()
 
+    def health(self) -> dict[str, Any]:
+        """`ok` also while the portal is away: the relay does its work."""
+        batches, size = self.spool.usage()
+        return {
+            "status": "ok",
+            "version": __version__,
+            "uptime_seconds": round(time.time() - self.started),
+            "waiting_batches": batches,
+            "waiting_bytes": size,
+            "known_keys": len(self.keys),
+            "last_forwarded": self.forwarder.last_forwarded or None,
+            "last_failure": self.forwarder.last_failure,
+            **self.counters,
+            **self.forwarder.counters,
+        }
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         _LOG.info("A connection broke off")
 
@@ -89,19 +118,16 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server_version = f"perfagent-relay/{__version__}"
     sys_version = ""
     timeout = _TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
         if self.path != "/health":
-            self._refuse(
-                RefusalError(404, "RELAY_001", "There is nothing here; the relay answers /v1/upload and /health.")
-            )
+            self._refuse(RefusalError(404, "RELAY_001", _NOWHERE))
             return
-        batches, size = self.server.spool.usage()
-        counts = {**self.server.counters, **self.server.forwarder.counters}
-        self._answer(200, {"status": "ok", "waiting_batches": batches, "waiting_bytes": size, **counts})
+        self._answer(200, self.server.health())
 
     def do_POST(self) -> None:
         try:
@@ -118,19 +144,31 @@ class Handler(BaseHTTPRequestHandler):
 
     def _receive(self) -> Upload:
         if self.path.partition("?")[0] not in PATHS:
-            raise RefusalError(404, "RELAY_001", "There is nothing here; the relay answers /v1/upload and /health.")
-        if not re.fullmatch(r"Bearer [!-~]{8,512}", self.headers.get("Authorization", "")):
-            raise RefusalError(401, "AUTH_002", "The header Authorization must be `Bearer` and the machine's key.")
+            raise RefusalError(404, "RELAY_001", _NOWHERE)
         body = self._body()
+        self._authenticate()
         headers = {name: self.headers[name] for name in _FORWARDED if name in self.headers}
         batch_id = self.headers.get("Batch-Id") or _derived_id(headers, body)
         if not _BATCH_ID.fullmatch(batch_id):
             raise RefusalError(
                 400, "RELAY_002", "The header Batch-Id must be up to 64 letters, digits, `_`, `.` and `-`."
             )
-        rows = self.headers.get("Batch-Rows", "")
         headers["Batch-Id"] = batch_id
-        return Upload(batch_id, int(rows) if re.fullmatch(r"[0-9]{1,9}", rows) else 0, headers, body)
+        if not re.fullmatch(r"[0-9]{1,9}", headers.get("Batch-Rows", "")):
+            headers.pop("Batch-Rows", None)
+        rows = int(headers["Batch-Rows"]) if "Batch-Rows" in headers else count_rows(headers, body)
+        return Upload(batch_id, rows, headers, body)
+
+    def _authenticate(self) -> None:
+        """A key that the portal has not vouched for fills no spool."""
+        match = _AUTHORIZATION.fullmatch(self.headers.get("Authorization", ""))
+        if match is None:
+            raise RefusalError(401, "AUTH_002", "The header Authorization must be `Bearer` and the machine's key.")
+        standing = self.server.keys.standing(match.group(1))
+        if standing is Standing.REFUSED:
+            raise RefusalError(401, "AUTH_001", "The portal does not know this key.")
+        if standing is Standing.UNCERTAIN:
+            raise RefusalError(503, "RELAY_007", "The portal cannot be asked about this key; send it again later.")
 
     def _body(self) -> bytes:
         """The whole body; a request without a length is refused, never taken for an empty one."""
@@ -157,6 +195,18 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         content = {"status": "error", "error": refusal.sentence, "code": refusal.code}
         self._answer(refusal.http, content)
+        self._swallow()
+
+    def _swallow(self) -> None:
+        """What still comes, for a moment: to close on unread data is a reset, and that can overtake the answer."""
+        try:
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_SWALLOW_SECONDS)
+            deadline = time.monotonic() + _SWALLOW_SECONDS
+            while time.monotonic() < deadline and self.connection.recv(65_536):
+                pass
+        except OSError:
+            return
 
     def _answer(self, http: int, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from core.batch import Table, encode
-from core.catalogue import DATASETS
-
+from agent import rows
 from agent.clocks import Instant
 from agent.measures import cpu, disk, memory, network, pressure, process
 from agent.measures import filesystem as filesystem_measures
@@ -23,49 +20,59 @@ _CLOCK_TOLERANCE_SECONDS = 2.0
 Row = dict[str, Any]
 
 
+class Gap(NamedTuple):
+    """kind: as in `events`, empty when it is not worth one. reason: a sentence."""
+
+    kind: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Sample:
     """Rows by dataset name; gap says why this sample has no rates, None when it has them."""
 
-    timestamp: datetime
+    timestamp: str
     rows: Mapping[str, list[Row]]
-    gap: str | None = None
+    gap: Gap | None = None
 
 
-def build(old: Reading | None, new: Reading, sample_seconds: float) -> Sample:
+def build(old: Reading | None, new: Reading, sample_seconds: float, top: int = process.TOP) -> Sample:
     """Gauges of `new`, and rates since `old` unless something lies between them."""
     gap = find_gap(old, new, sample_seconds)
     system: Row = _gauges(new)
-    rows: dict[str, list[Row]] = {"system": [system], "filesystems": filesystem_measures.rows(new.filesystems or {})}
+    datasets: dict[str, list[Row]] = {
+        "system": [system],
+        "filesystems": filesystem_measures.rows(new.filesystems or {}),
+    }
     if old is not None and gap is None:
         seconds = new.instant.monotonic - old.instant.monotonic
         system.update(_system_rates(old, new, seconds))
-        rows["disks"] = _disks(old, new, seconds, system)
-        rows["interfaces"] = _interfaces(old, new, seconds, system)
+        datasets["disks"] = _disks(old, new, seconds, system)
+        datasets["interfaces"] = _interfaces(old, new, seconds, system)
         if old.processes is not None and new.processes is not None:
-            rows["processes"] = process.rows(old.processes, new.processes, seconds)
-    return Sample(new.instant.timestamp, rows, gap)
+            datasets["processes"] = process.rows(old.processes, new.processes, seconds, new.owner_of, top)
+    return Sample(new.instant.timestamp, datasets, gap)
 
 
-def find_gap(old: Reading | None, new: Reading, sample_seconds: float) -> str | None:
+def find_gap(old: Reading | None, new: Reading, sample_seconds: float) -> Gap | None:
     """Why no rate can be given between two readings; None when one can."""
     if old is None:
-        return "the agent has just started"
+        return Gap("", "the agent has just started")
     if old.boot_id != new.boot_id:
-        return "the machine was rebooted"
+        return Gap("host_down", "the machine was rebooted")
     return _clock_gap(old.instant, new.instant, sample_seconds)
 
 
-def _clock_gap(old: Instant, new: Instant, sample_seconds: float) -> str | None:
+def _clock_gap(old: Instant, new: Instant, sample_seconds: float) -> Gap | None:
     elapsed = new.monotonic - old.monotonic
     if elapsed <= 0:
-        return "no time has passed"
+        return Gap("", "no time has passed")
     if (new.boottime - old.boottime) - elapsed > _CLOCK_TOLERANCE_SECONDS:
-        return "the machine was suspended"
+        return Gap("suspended", "the machine was suspended")
     if elapsed > MAX_GAP_INTERVALS * sample_seconds:
-        return f"no sample was taken for {elapsed:.0f} s"
+        return Gap("late", f"no sample was taken for {elapsed:.0f} s")
     step = (new.wall - old.wall) - elapsed
-    return f"the clock was set by {step:+.0f} s" if abs(step) > _CLOCK_TOLERANCE_SECONDS else None
+    return Gap("clock_set", f"the clock was set by {step:+.0f} s") if abs(step) > _CLOCK_TOLERANCE_SECONDS else None
 
 
 def _gauges(new: Reading) -> Row:
@@ -96,10 +103,9 @@ def _disks(old: Reading, new: Reading, seconds: float, system: Row) -> list[Row]
     if old.disks is None or new.disks is None:
         return []
     devices = disk.described(new.disks, new.block_devices)
-    changes = disk.deltas(old.disks, new.disks)
+    changes = disk.deltas(old.disks, new.disks, disk.listed(new.disks, devices))
     system.update(disk.totals([changes[name] for name in disk.physical(devices) if name in changes], seconds))
-    names = [name for name in disk.listed(new.disks, devices) if name in changes]
-    return [{"device": clean_name(name), **disk.of_device(changes[name], seconds)} for name in names]
+    return [{"device": clean_name(name), **disk.of_device(change, seconds)} for name, change in changes.items()]
 
 
 def _interfaces(old: Reading, new: Reading, seconds: float, system: Row) -> list[Row]:
@@ -115,22 +121,6 @@ def _interfaces(old: Reading, new: Reading, seconds: float, system: Row) -> list
     return [{"interface": clean_name(name), **network.rates("", [changes[name]], seconds)} for name in names]
 
 
-def encode_rows(sample: Sample, machine_id: str) -> dict[str, list[str]]:
-    """CSV lines by dataset, header first; only datasets that have rows. No line holds a line feed."""
-    return {name: _lines(name, rows, sample.timestamp, machine_id) for name, rows in sample.rows.items() if rows}
-
-
-def split_headers(files: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The CSV lines without their header, as the spool keeps them."""
-    return {name: lines[1:] for name, lines in files.items()}
-
-
-def _lines(name: str, rows: list[Row], timestamp: datetime, machine_id: str) -> list[str]:
-    dataset = DATASETS[name]
-    columns: dict[str, list[Any]] = {
-        "timestamp": [timestamp] * len(rows),
-        "machine_id": [machine_id] * len(rows),
-    }
-    for column in dataset.columns[2:]:
-        columns[column] = [row.get(column) for row in rows]
-    return encode(Table(dataset, columns)).rstrip("\n").split("\n")
+def lines(sample: Sample, machine_id: str) -> dict[str, list[str]]:
+    """CSV lines without header by dataset; only datasets that have rows."""
+    return rows.lines(sample.rows, sample.timestamp, machine_id)

@@ -12,12 +12,13 @@ import logging
 import os
 import re
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Callable
 
-from agent import durable
+from agent import clocks, durable
+from agent.ages import Ages
 from agent.journal import Batch, CorruptError, Journal, Lines, decode_batch, encode_batch, new_batch_id
 
 _LOG = logging.getLogger("perfagent.spool")
@@ -45,13 +46,15 @@ class Sealed:
 class Spool:
     """One agent's own. `counters` counts what was lost or set aside, in samples; the caller reports and clears them."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, now: Callable[[], clocks.Instant] = clocks.now) -> None:
         self.root = root
+        self._now = now
         self.queue = f"{root}/queue"
         self.quarantine_folder = f"{root}/quarantine"
         self.counters: Counter[str] = Counter()
         self._journal: Journal | None = None
         self._lock = -1
+        self._ages = Ages(now())
 
     def open(self) -> None:
         """Locks the folder and sets right what a crash left; SpoolError when another agent has it."""
@@ -60,6 +63,7 @@ class Spool:
             for folder in (self.queue, self.quarantine_folder):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
             self._recover()
+            self._ages = Ages(self._now(), (sealed.batch_id for sealed in self.batches()))
         except OSError as error:
             raise SpoolError(f"The spool {self.root} cannot be used: {error.strerror}.") from None
 
@@ -140,6 +144,10 @@ class Spool:
                 number, batch_id, samples, rows = match.groups()
                 yield Sealed(int(number), batch_id, int(samples), int(rows), f"{self.queue}/{name}")
 
+    def newest(self) -> float:
+        """When a sample was last written, by the wall clock; 0 when none waits."""
+        return max((os.stat(sealed.path).st_mtime for sealed in self.batches()), default=0.0)
+
     def load(self, sealed: Sealed) -> Batch:
         """CorruptError when the file does not hold what its name promises."""
         data = _read(sealed.path)
@@ -153,7 +161,12 @@ class Spool:
         durable.remove(sealed.path)
 
     def split(self, sealed: Sealed, batch: Batch) -> None:
-        """Two halves in place of a batch that is too large. Their ids follow from its id, so a repeat is the same."""
+        """Two halves in place of a batch that is too large, or has a bad sample in it.
+
+        Their ids follow from its id, so a repeat is the same.
+        """
+        import uuid  # for batches that are refused, and those are split in the upload process
+
         middle = len(batch.records) // 2
         for half, records in (("a", batch.records[:middle]), ("b", batch.records[middle:])):
             batch_id = uuid.uuid5(uuid.UUID(batch.batch_id), half).hex
@@ -181,12 +194,13 @@ class Spool:
         batches = self.batches()
         infos = [(sealed, os.stat(sealed.path)) for sealed in batches]
         size = sum(info.st_size for _, info in infos)
-        oldest_allowed = time.time() - max_age_seconds
+        now = self._now()
         for sealed, info in infos:
-            if size <= max_bytes and info.st_mtime >= oldest_allowed:
-                continue
-            size -= info.st_size
-            self._drop(sealed, "its age" if info.st_mtime < oldest_allowed else "the spool's size")
+            too_old = self._ages.seconds(sealed.batch_id, info.st_mtime, now) > max_age_seconds
+            if size > max_bytes or too_old:
+                size -= info.st_size
+                self._drop(sealed, "its age" if too_old else "the spool's size")
+        self._ages.forget_all_but({sealed.batch_id for sealed in batches})
         self._bound_quarantine()
 
     def _drop(self, sealed: Sealed, limit: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agent import __version__
+from agent.events import Event, added
 
 OK, WARNING, CRITICAL = 0, 1, 2
 _WORDS = ("OK", "WARNING", "CRITICAL")
@@ -18,7 +19,10 @@ _GRACE_SECONDS = 60.0
 
 @dataclass
 class Status:
-    """Wall-clock seconds. `totals` counts since the spool was made: sent, dropped, refused, set aside."""
+    """Wall-clock seconds. `totals` counts since the spool was made: sent, dropped, refused, set aside.
+
+    events: the newest gaps and losses. inventory: the mark of the inventory that the portal has.
+    """
 
     version: str = __version__
     pid: int = 0
@@ -33,9 +37,15 @@ class Status:
     waiting_bytes: int = 0
     unspooled_samples: int = 0
     last_gap: str = ""
+    boot_id: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    inventory: str = ""
     last_loss: float = 0.0
     failing_readers: dict[str, str] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        self.events = added(self.events, event)
 
     def count(self, name: str, number: int) -> None:
         if number:

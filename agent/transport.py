@@ -33,8 +33,14 @@ class Connection:
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """A request with Content-Length; http.client chunks only what has no length."""
+        return self._ask("POST", path, headers, body)
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+        return self._ask("GET", path, headers, None)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            self._http.request("POST", self._prefix + path, body, dict(headers))
+            self._http.request(method, self._prefix + path, body, dict(headers))
             response = self._http.getresponse()
             content = response.read(_MAX_ANSWER_BYTES)
             if not response.isclosed():

@@ -6,7 +6,9 @@ import gzip
 import http.client
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Callable
 
 from agent import __version__
@@ -17,12 +19,18 @@ from agent.spool import Sealed, Spool
 from agent.transport import Connection
 
 _LOG = logging.getLogger("perfagent.upload")
+BUG_CODE = "SERVER_001"
+MAX_PASSED_OVER = 3
 PATH = "/api/v1/performance/upload"
 
 
 @dataclass
 class Outcome:
-    """Of one drain. failure: why it stopped early, empty when it did not; code: the portal's, when it had one."""
+    """Of one drain. noted: the notes went with a batch that was stored.
+
+    failure: why something was kept, empty when nothing was. stopped: and the rest was not tried. code: the portal's, if
+    it had one.
+    """
 
     sent_batches: int = 0
     sent_samples: int = 0
@@ -30,7 +38,10 @@ class Outcome:
     refused_batches: int = 0
     refused_samples: int = 0
     split_batches: int = 0
+    noted: bool = False
     failure: str = ""
+    stopped: bool = False
+    passed_over: int = 0
     code: str = ""
     retry_after: float | None = None
 
@@ -38,12 +49,16 @@ class Outcome:
         return asdict(self)
 
 
-def request(batch: Batch, key: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body; the same bytes every time for the same batch."""
+Notes = Mapping[str, str]
+"""What an upload tells beside its samples: form fields with JSON text (`inventory`, `events`)."""
+
+
+def request(batch: Batch, key: str, notes: Notes = MappingProxyType({})) -> tuple[dict[str, str], bytes]:
+    """Headers and body; the files are the same bytes every time for the same batch."""
     boundary = f"perfagent-{batch.batch_id}"
-    body = (
-        b"".join(_part(boundary, name, text) for name, text in batch.files().items()) + f"--{boundary}--\r\n".encode()
-    )
+    fields = [_field(boundary, name, text) for name, text in notes.items()]
+    parts = [_part(boundary, name, text) for name, text in batch.files().items()]
+    body = b"".join([*fields, *parts, f"--{boundary}--\r\n".encode()])
     headers = {
         "Authorization": f"Bearer {key}",
         "Batch-Id": batch.batch_id,
@@ -53,6 +68,10 @@ def request(batch: Batch, key: str) -> tuple[dict[str, str], bytes]:
         "User-Agent": f"perfagent/{__version__}",
     }
     return headers, body
+
+
+def _field(boundary: str, name: str, text: str) -> bytes:
+    return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
 
 
 def _part(boundary: str, dataset: str, text: str) -> bytes:
@@ -66,24 +85,29 @@ def _part(boundary: str, dataset: str, text: str) -> bytes:
 
 
 def drain(
-    spool: Spool, config: Config, keep_going: Callable[[], bool] = lambda: True, timeout: float = 30.0
+    spool: Spool,
+    config: Config,
+    keep_going: Callable[[], bool] = lambda: True,
+    timeout: float = 30.0,
+    notes: Notes = MappingProxyType({}),
 ) -> Outcome:
     """Sends what waits: the newest batch and any that come meanwhile first, then the backlog from its oldest."""
-    outcome = Outcome()
+    outcome = Outcome(noted=not notes)
     try:
         connection = Connection(config.url, config.ca_file, timeout)
     except OSError as error:
+        outcome.stopped = True
         outcome.failure = f"the certificate of PERFAGENT_CA_FILE cannot be used: {error}"
         return outcome
     tried: list[str] = []
     try:
         live_from = max((sealed.number for sealed in spool.batches()), default=0)
-        while not outcome.failure and keep_going():
+        while not outcome.stopped and keep_going():
             sealed = next_batch(spool.batches(), tried, live_from)
             if sealed is None:
                 break
             tried.append(sealed.batch_id)
-            _send_one(spool, sealed, connection, config, outcome)
+            _send_one(spool, sealed, connection, config, outcome, notes)
     finally:
         connection.close()
     return outcome
@@ -95,7 +119,9 @@ def next_batch(waiting: list[Sealed], tried: list[str], live_from: int) -> Seale
     return live[-1] if live else next(iter(untried), None)
 
 
-def _send_one(spool: Spool, sealed: Sealed, connection: Connection, config: Config, outcome: Outcome) -> None:
+def _send_one(
+    spool: Spool, sealed: Sealed, connection: Connection, config: Config, outcome: Outcome, notes: Notes
+) -> None:
     try:
         batch = spool.load(sealed)
     except FileNotFoundError:
@@ -106,13 +132,14 @@ def _send_one(spool: Spool, sealed: Sealed, connection: Connection, config: Conf
         outcome.refused_samples += sealed.samples
         return
     started = time.monotonic()
-    judgement = _post(batch, connection, config)
+    judgement = _post(batch, connection, config, {} if outcome.noted else notes)
+    outcome.noted |= judgement.verdict is Verdict.STORED
     _LOG.debug("Batch %s: %s in %.2f s", batch.batch_id, judgement.verdict.value, time.monotonic() - started)
     _act(spool, sealed, batch, judgement, outcome)
 
 
-def _post(batch: Batch, connection: Connection, config: Config) -> Judgement:
-    headers, body = request(batch, config.key)
+def _post(batch: Batch, connection: Connection, config: Config, notes: Notes) -> Judgement:
+    headers, body = request(batch, config.key, notes)
     try:
         answer = connection.post(PATH, headers, body)
     except (OSError, http.client.HTTPException) as error:
@@ -126,13 +153,20 @@ def _act(spool: Spool, sealed: Sealed, batch: Batch, judgement: Judgement, outco
         outcome.sent_batches += 1
         outcome.sent_samples += sealed.samples
         outcome.sent_rows += sealed.rows
-    elif judgement.verdict is Verdict.TOO_LARGE and len(batch.records) > 1:
+    elif judgement.verdict is Verdict.KEPT:
+        _keep(judgement, outcome)
+    elif len(batch.records) > 1:
         spool.split(sealed, batch)
         outcome.split_batches += 1
-    elif judgement.verdict is Verdict.KEPT:
-        outcome.failure, outcome.code = judgement.reason, judgement.code
-        outcome.retry_after = judgement.retry_after
     else:
         spool.set_aside(sealed.path, judgement.reason)
         outcome.refused_batches += 1
         outcome.refused_samples += sealed.samples
+
+
+def _keep(judgement: Judgement, outcome: Outcome) -> None:
+    """A batch that the portal has a bug with holds up no other; a portal that is away gets no more of them."""
+    outcome.failure, outcome.code = judgement.reason, judgement.code
+    outcome.retry_after = judgement.retry_after
+    outcome.passed_over += 1
+    outcome.stopped = judgement.code != BUG_CODE or outcome.passed_over >= MAX_PASSED_OVER

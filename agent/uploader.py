@@ -23,6 +23,8 @@ _CRASHED = {
     "refused_batches": 0,
     "refused_samples": 0,
     "split_batches": 0,
+    "noted": False,
+    "inventory": "",
     "failure": "the upload process ended without a result",
     "code": "",
     "retry_after": None,
@@ -39,6 +41,7 @@ class Uploader:
         self._deadline = 0.0
         self._failures = 0
         self.next_time = 0.0
+        self.notes: dict[str, str] = {}
 
     def due(self) -> bool:
         return not self._pid and time.monotonic() >= self.next_time
@@ -49,13 +52,15 @@ class Uploader:
     def handles(self) -> list[int]:
         return [self._pipe] if self._pid else []
 
-    def start(self, config: Config) -> None:
+    def start(self, config: Config, notes: dict[str, str], inventory: str) -> None:
+        """notes: form fields for the portal. inventory: the mark of the one that it has."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            _drain_in_child(self._spool, config, writer, started)
+            _drain_in_child(self._spool, config, writer, started, notes, inventory)
         os.close(writer)
+        self.notes = notes
         self._pid, self._pipe, self._deadline = pid, reader, started + MAX_DRAIN_SECONDS + 60.0
         self.next_time = self._deadline
 
@@ -77,11 +82,11 @@ class Uploader:
             os.kill(self._pid, signal.SIGKILL)
         return self._reap()
 
-    def stop(self) -> None:
-        """Ends a running child; the batch it was sending stays in the spool under its id."""
+    def finish(self, seconds: float) -> dict[str, Any] | None:
+        """The outcome of a child that is told to end after the batch that it is sending."""
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            self._reap()
+            os.kill(self._pid, signal.SIGTERM)
+        return self.wait(seconds)
 
     def _reap(self) -> dict[str, Any]:
         with os.fdopen(self._pipe, "rb") as pipe:
@@ -107,20 +112,30 @@ class Uploader:
         log("Upload failed, everything is kept, next try in %.0f s: %s", wait, outcome["failure"])
 
 
-def _drain_in_child(spool: Spool, config: Config, writer: int, started: float) -> None:
+def _drain_in_child(
+    spool: Spool, config: Config, writer: int, started: float, notes: dict[str, str], inventory_sent: str
+) -> None:
     """Never returns. The imports stand here so that only the child pays for them."""
     parent = os.getppid()
     try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        stopping: list[int] = []
+        for number in (signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda got, _: stopping.append(got))
         spool.release_lock()
+        from agent import inventory
         from agent.upload import drain
 
-        def keep_going() -> bool:
-            return os.getppid() == parent and time.monotonic() - started < MAX_DRAIN_SECONDS
+        text, mark = inventory.changed(config, inventory_sent)
+        if text:
+            notes = {**notes, "inventory": text}
 
-        outcome = drain(spool, config, keep_going).as_dict()
+        def keep_going() -> bool:
+            return not stopping and os.getppid() == parent and time.monotonic() - started < MAX_DRAIN_SECONDS
+
+        outcome = {**drain(spool, config, keep_going, notes=notes).as_dict(), "inventory": mark}
     except Exception as error:
         _LOG.exception("The upload process failed")
         outcome = {"failure": f"the upload process failed: {error}"}

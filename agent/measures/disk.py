@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from core.catalogue import MIB
 
@@ -16,8 +16,7 @@ _MB_PER_SECTOR = SECTOR_BYTES / MIB
 _PARTITION_NAME = re.compile(r"(.*\d)p\d+|((?:sd|hd|vd|xvd|ubd)[a-z]+)\d+")
 
 
-@dataclass(frozen=True)
-class DiskDelta:
+class DiskDelta(NamedTuple):
     """I/O of one device in one interval; ticks in milliseconds, None where the kernel gives none."""
 
     reads: int
@@ -30,22 +29,22 @@ class DiskDelta:
     weighted_ms: int | None = None
 
 
+_IDLE = DiskDelta(0, 0, 0, 0, 0, 0, 0, 0)
 Devices = Mapping[str, BlockDevice]
 Counters = Mapping[str, DiskCounters]
 
 
-def described(counters: Iterable[str], devices: Devices | None) -> dict[str, BlockDevice]:
+def described(counters: Collection[str], devices: Devices | None) -> dict[str, BlockDevice]:
     """What each device in /proc/diskstats is: sysfs's word, or a guess from the name where sysfs has none."""
-    names = set(counters)
     known = devices or {}
-    return {name: known.get(name) or _guess(name, names) for name in names}
+    return {name: known.get(name) or _guess(name, counters) for name in counters}
 
 
-def _guess(name: str, names: Iterable[str]) -> BlockDevice:
+def _guess(name: str, names: Collection[str]) -> BlockDevice:
     match = _PARTITION_NAME.fullmatch(name)
     parent = next((group for group in match.groups() if group), None) if match else None
     virtual = name.rstrip("0123456789") in ("dm-", "md", "loop", "ram", "zram", "nbd", "drbd")
-    return BlockDevice(name, virtual=virtual, parent=parent if parent in set(names) else None)
+    return BlockDevice(name, virtual=virtual, parent=parent if parent in names else None)
 
 
 def whole(devices: Devices) -> list[str]:
@@ -69,12 +68,14 @@ def physical(devices: Devices) -> list[str]:
 
 def listed(counters: Counters, devices: Devices) -> list[str]:
     """Devices that get a row: physical ones, and dm, md and other virtual ones that were ever used."""
-    names = set(physical(devices)) | {name for name in whole(devices) if counters[name].used}
-    return [name for name in counters if name in names]
+    counted = set(physical(devices))
+    return [name for name in whole(devices) if name in counted or counters[name].used]
 
 
 def delta(old: DiskCounters, new: DiskCounters) -> DiskDelta | None:
     """None when the device was reset or replaced."""
+    if old == new:
+        return _IDLE if new.ticks else DiskDelta(0, 0, 0, 0)
     counts = differences(
         (old.reads, old.sectors_read, old.writes, old.sectors_written),
         (new.reads, new.sectors_read, new.writes, new.sectors_written),
@@ -96,9 +97,9 @@ def delta(old: DiskCounters, new: DiskCounters) -> DiskDelta | None:
     )
 
 
-def deltas(old: Counters, new: Counters) -> dict[str, DiskDelta]:
-    """Of the devices that were there at both readings."""
-    found = ((name, delta(old[name], new[name])) for name in new if name in old)
+def deltas(old: Counters, new: Counters, names: Iterable[str]) -> dict[str, DiskDelta]:
+    """Of those devices that were there at both readings."""
+    found = ((name, delta(old[name], new[name])) for name in names if name in old)
     return {name: change for name, change in found if change is not None}
 
 

@@ -74,7 +74,7 @@ def deltas(old: Counters, new: Counters, before: Interfaces, after: Interfaces) 
     changes: dict[str, Delta] = {}
     for name, counters in new.items():
         if name in old and before[name].ifindex == after[name].ifindex:
-            change = differences(old[name].values(), counters.values())
+            change = differences(old[name], counters)
             if change is not None:
                 changes[name] = change
     return changes

@@ -6,8 +6,12 @@ Names do not tell: `sdaa1` is a partition, `mmcblk0` and `nvme0c0n1` are not. Th
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Callable
 
+RESCAN_SECONDS = 300.0
 _MEMORY_BACKED = ("loop", "ram", "zram")
 
 
@@ -31,6 +35,25 @@ def read(sys_root: str) -> dict[str, BlockDevice]:
     folder = f"{sys_root}/class/block"
     devices = (_read_device(folder, name) for name in os.listdir(folder))
     return {device.name: device for device in devices}
+
+
+class BlockTree:
+    """The devices, read again when another set of names is there, and every few minutes: a dm device can be moved."""
+
+    def __init__(self, sys_root: str, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._root = sys_root
+        self._seconds = seconds
+        self._names: tuple[str, ...] | None = None
+        self._read_at = 0.0
+        self._devices: dict[str, BlockDevice] = {}
+
+    def read(self, names: Iterable[str]) -> dict[str, BlockDevice]:
+        """names: those of /proc/diskstats, in the kernel's order. OSError when sysfs is not there."""
+        seen = tuple(names)
+        if seen != self._names or self._seconds() - self._read_at > RESCAN_SECONDS:
+            self._devices = read(self._root)
+            self._names, self._read_at = seen, self._seconds()
+        return self._devices
 
 
 def _read_device(folder: str, entry: str) -> BlockDevice:

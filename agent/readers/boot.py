@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 
-def read(proc_root: str) -> str:
-    return parse(read_text(f"{proc_root}/sys/kernel/random/boot_id"))
+def read(proc: Tree) -> str:
+    return parse(proc.text("sys/kernel/random/boot_id"))
 
 
 def parse(text: str) -> str:

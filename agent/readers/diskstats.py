@@ -5,10 +5,10 @@ A line has 14 fields, 18 since Linux 4.18 (discards), 20 since 5.5 (flushes), an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 SECTOR_BYTES = 512
 """Whatever the sector size of the device: the kernel counts in 512-byte units."""
@@ -16,8 +16,7 @@ _OLD_PARTITION_FIELDS = 7
 _FIELDS = 14
 
 
-@dataclass(frozen=True)
-class DiskTicks:
+class DiskTicks(NamedTuple):
     """Milliseconds, each an unsigned int in the kernel: wraps at 2³²."""
 
     reading: int
@@ -26,8 +25,7 @@ class DiskTicks:
     weighted: int
 
 
-@dataclass(frozen=True)
-class DiskCounters:
+class DiskCounters(NamedTuple):
     """Since boot. ticks is None for a partition before Linux 2.6.25, which has none."""
 
     reads: int
@@ -41,25 +39,26 @@ class DiskCounters:
         return bool(self.reads or self.writes)
 
 
-def read(proc_root: str) -> dict[str, DiskCounters]:
-    return parse(read_text(f"{proc_root}/diskstats"))
+def read(proc: Tree) -> dict[str, DiskCounters]:
+    return parse(proc.text("diskstats"))
 
 
 def parse(text: str) -> dict[str, DiskCounters]:
     """Counters by device name, in the kernel's order."""
-    counters: dict[str, DiskCounters] = {}
-    for line in text.splitlines():
-        fields = line.split()
-        if not fields:
-            continue
-        try:
-            counters[fields[2]] = _counters(fields)
-        except (ValueError, IndexError):
-            raise ParseError(f"/proc/diskstats has a line that cannot be read: {line[:80]!r}") from None
-    return counters
+    return dict(_device(line) for line in text.splitlines() if line)
 
 
-def _counters(fields: Sequence[str]) -> DiskCounters:
+@lru_cache(maxsize=256)
+def _device(line: str) -> tuple[str, DiskCounters]:
+    """Remembered, because a machine has many idle devices (loop, ram, partitions) whose lines never change."""
+    fields = line.split()
+    try:
+        return fields[2], _counters(fields)
+    except (ValueError, IndexError):
+        raise ParseError(f"/proc/diskstats has a line that cannot be read: {line[:80]!r}") from None
+
+
+def _counters(fields: list[str]) -> DiskCounters:
     if len(fields) == _OLD_PARTITION_FIELDS:
         reads, sectors_read, writes, sectors_written = map(int, fields[3:])
         return DiskCounters(reads, sectors_read, writes, sectors_written)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import threading
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 STATVFS_SECONDS = 1.0
+_OF_INIT = "1/mountinfo"
+_QUICK = frozenset(("ext2", "ext3", "ext4", "xfs", "vfat", "f2fs"))
+"""Their statfs answers from memory, without a disk or a server; every other one is asked in a thread."""
+_QUICK_TO_PASS = _QUICK | {"devtmpfs", "tmpfs", "ramfs", "rootfs", "proc", "sysfs"}
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _PSEUDO = frozenset(
     (
@@ -31,8 +36,7 @@ _PSEUDO = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One line of mountinfo. number: major:minor of the filesystem, the same for all its bind mounts."""
 
     number: str
@@ -41,8 +45,7 @@ class Mount:
     fstype: str
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """Bytes and inodes as statvfs gives them."""
 
     mount: Mount
@@ -53,19 +56,43 @@ class Usage:
     inodes_available: int
 
 
-def read(proc_root: str) -> dict[str, Usage]:
-    """Use of each filesystem that holds files of its own, once, by mount point; a mount that hangs is left out."""
-    try:
-        text = read_text(f"{proc_root}/1/mountinfo")
-        prefix = f"{proc_root}/1/root" if proc_root != "/proc" else ""
-    except OSError:
-        text, prefix = read_text(f"{proc_root}/self/mountinfo"), ""
-    usages: dict[str, Usage] = {}
-    for mount in worth_watching(parse(text)):
-        answer = _WORKERS.statvfs(prefix + mount.point)
-        if answer is not None and answer.f_blocks:
-            usages[mount.point] = _usage(mount, answer)
-    return usages
+class MountTable:
+    """Mounts whose use is worth a row; read again when the kernel says that they changed (fs/proc_namespace.c)."""
+
+    def __init__(self, proc: Tree) -> None:
+        self._proc = proc
+        self._poll = select.poll()
+        self._name = ""
+        self._watched: list[Watched] = []
+        self._workers = _Workers()
+
+    def read(self) -> dict[str, Usage]:
+        """Use of each filesystem by mount point; a mount that hangs is left out."""
+        if not self._name or self._poll.poll(0):
+            self._rescan()
+        prefix = f"{self._proc.root}/1/root" if self._name == _OF_INIT and self._proc.root != "/proc" else ""
+        usages: dict[str, Usage] = {}
+        for mount, is_quick in self._watched:
+            ask = _ask if is_quick else self._workers.statvfs
+            answer = ask(prefix + mount.point)
+            if answer is not None and answer.f_blocks:
+                usages[mount.point] = _usage(mount, answer)
+        return usages
+
+    def _rescan(self) -> None:
+        """Of the machine's first process where we may look (a container's agent), else of our own namespace."""
+        self._name = self._name or self._readable()
+        mounts = parse(self._proc.text(self._name))
+        self._watched = [(mount, is_quick(mount, mounts)) for mount in worth_watching(mounts)]
+
+    def _readable(self) -> str:
+        for name in (_OF_INIT, "self/mountinfo"):
+            try:
+                self._poll.register(self._proc.handle(name), select.POLLPRI)
+            except OSError:
+                continue
+            return name
+        raise ParseError(f"neither {self._proc.root}/1/mountinfo nor self/mountinfo can be read")
 
 
 def parse(text: str) -> list[Mount]:
@@ -98,6 +125,16 @@ def worth_watching(mounts: list[Mount]) -> list[Mount]:
     return list(chosen.values())
 
 
+Watched = tuple[Mount, bool]
+"""A mount, and whether it may be asked without a thread."""
+
+
+def is_quick(mount: Mount, mounts: list[Mount]) -> bool:
+    """Whether neither the filesystem nor any on the way to it (a dead server's mount point) can hang."""
+    on_the_way = (other for other in mounts if f"{mount.point}/".startswith(f"{other.point.rstrip('/')}/"))
+    return mount.fstype in _QUICK and all(other.fstype in _QUICK_TO_PASS for other in on_the_way)
+
+
 def _usage(mount: Mount, answer: os.statvfs_result) -> Usage:
     size = answer.f_frsize or answer.f_bsize
     return Usage(
@@ -124,8 +161,8 @@ class _Workers:
         if hanging is not None and hanging.is_alive():
             return None
         self._hanging.pop(path, None)
-        answers: list[os.statvfs_result] = []
-        worker = threading.Thread(target=_ask, args=(path, answers), daemon=True)
+        answers: list[os.statvfs_result | None] = []
+        worker = threading.Thread(target=lambda: answers.append(_ask(path)), daemon=True)
         worker.start()
         worker.join(STATVFS_SECONDS)
         if worker.is_alive():
@@ -133,11 +170,8 @@ class _Workers:
         return answers[0] if answers else None
 
 
-def _ask(path: str, answers: list[os.statvfs_result]) -> None:
+def _ask(path: str) -> os.statvfs_result | None:
     try:
-        answers.append(os.statvfs(path))
+        return os.statvfs(path)
     except OSError:
-        return
-
-
-_WORKERS = _Workers()
+        return None

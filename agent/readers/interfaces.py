@@ -46,22 +46,60 @@ class Interface:
         return not (doubled or idle or self.kind in _STACKED_TYPES or self.kind in _TUNNEL_TYPES)
 
 
+class InterfaceTree:
+    """Every interface looked at in every sample; what can change without its being made anew is only its master.
+
+    An entry of sysfs that is made anew under the same name has a new inode number (fs/kernfs/dir.c), and the listing
+    of the folder has them all. Where there is hardware, only its masters bear on what is counted.
+    """
+
+    def __init__(self, sys_root: str) -> None:
+        self._folder = f"{sys_root}/class/net"
+        self._known: dict[str, tuple[int, Interface]] = {}
+        self._has_hardware = False
+
+    def read(self) -> dict[str, Interface]:
+        """Interfaces by name; OSError when sysfs is not there."""
+        with os.scandir(self._folder) as entries:
+            looked = {entry.name: self._look(entry) for entry in entries}
+        self._known = {name: found for name, found in looked.items() if found is not None}
+        found = {name: interface for name, (_, interface) in self._known.items()}
+        self._has_hardware = any(interface.has_device for interface in found.values())
+        return found
+
+    def _look(self, entry: os.DirEntry[str]) -> tuple[int, Interface] | None:
+        """None for a file (`bonding_masters`), and for an interface that has just gone."""
+        known = self._known.get(entry.name)
+        if known is not None and known[0] == entry.inode() and self._has_same_master(entry.path, known[1]):
+            return known
+        try:
+            return entry.inode(), _read_interface(entry.path, entry.name)
+        except OSError:
+            return None
+
+    def _has_same_master(self, path: str, known: Interface) -> bool:
+        return (self._has_hardware and not known.has_device) or known.master == _master(path)
+
+
 def read(sys_root: str) -> dict[str, Interface]:
     """Interfaces by name; OSError when sysfs is not there."""
-    folder = f"{sys_root}/class/net"
-    found = (_read_interface(folder, name) for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}"))
-    return {interface.name: interface for interface in found}
+    return InterfaceTree(sys_root).read()
 
 
-def _read_interface(folder: str, name: str) -> Interface:
-    path = f"{folder}/{name}"
+def _master(path: str) -> str | None:
+    try:
+        return os.readlink(f"{path}/master").rsplit("/", 1)[-1]
+    except OSError:
+        return None
+
+
+def _read_interface(path: str, name: str) -> Interface:
     entries = os.listdir(path)
     present = frozenset(entries)
     stacked = "bridge" in present or "bonding" in present or any(entry.startswith("lower_") for entry in entries)
     kind = "tun" if "tun_flags" in present else parse_kind(_text(f"{path}/uevent"))
-    master = os.readlink(f"{path}/master").rsplit("/", 1)[-1] if "master" in present else None
     ifindex = _text(f"{path}/ifindex").strip()
-    return Interface(name, int(ifindex) if ifindex.isdigit() else 0, "device" in present, kind, master, stacked)
+    return Interface(name, int(ifindex) if ifindex.isdigit() else 0, "device" in present, kind, _master(path), stacked)
 
 
 def parse_kind(uevent: str) -> str:

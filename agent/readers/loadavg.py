@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 
-@dataclass(frozen=True)
-class Loadavg:
+class Loadavg(NamedTuple):
     one: float
     five: float
     fifteen: float
 
 
-def read(proc_root: str) -> Loadavg:
-    return parse(read_text(f"{proc_root}/loadavg"))
+def read(proc: Tree) -> Loadavg:
+    return parse(proc.text("loadavg"))
 
 
 def parse(text: str) -> Loadavg:

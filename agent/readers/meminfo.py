@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 
-@dataclass(frozen=True)
-class Meminfo:
+class Meminfo(NamedTuple):
     """KiB; None where this kernel has no such line."""
 
     total: int
@@ -35,8 +34,8 @@ _FIELDS = {
 }
 
 
-def read(proc_root: str) -> Meminfo:
-    return parse(read_text(f"{proc_root}/meminfo"))
+def read(proc: Tree) -> Meminfo:
+    return parse(proc.text("meminfo"))
 
 
 def parse(text: str) -> Meminfo:

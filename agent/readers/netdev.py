@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 _FIELDS = 16
 
 
-@dataclass(frozen=True)
-class NetCounters:
+class NetCounters(NamedTuple):
     """Since the interface was made."""
 
     rx_bytes: int
@@ -26,13 +25,10 @@ class NetCounters:
     def used(self) -> bool:
         return bool(self.rx_packets or self.tx_packets)
 
-    def values(self) -> tuple[int, ...]:
-        return astuple(self)
 
-
-def read(proc_root: str) -> dict[str, NetCounters]:
+def read(proc: Tree) -> dict[str, NetCounters]:
     """Of the agent's own network namespace: /proc/net is a link into it, also when /proc is the host's."""
-    return parse(read_text(f"{proc_root}/net/dev"))
+    return parse(proc.text("net/dev"))
 
 
 def parse(text: str) -> dict[str, NetCounters]:

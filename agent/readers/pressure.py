@@ -5,28 +5,27 @@ The folder is absent without CONFIG_PSI, and reading answers EOPNOTSUPP when PSI
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 RESOURCES = ("cpu", "memory", "io")
 
 
-@dataclass(frozen=True)
-class Pressure:
+class Pressure(NamedTuple):
     """Microseconds since boot; `full` is None for cpu before Linux 5.13."""
 
     some: int
     full: int | None = None
 
 
-def read(proc_root: str) -> dict[str, Pressure]:
+def read(proc: Tree) -> dict[str, Pressure]:
     """Of each resource that can be read; OSError when none can."""
     pressures: dict[str, Pressure] = {}
     refused: OSError | None = None
     for resource in RESOURCES:
         try:
-            pressures[resource] = parse(read_text(f"{proc_root}/pressure/{resource}"))
+            pressures[resource] = parse(proc.text(f"pressure/{resource}"))
         except OSError as error:
             refused = error
     if refused is not None and not pressures:

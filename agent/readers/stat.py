@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 _CORE_FIELDS = 4
 """user, nice, system, idle: all that Linux 2.4 had; each later field is 0 where it is missing."""
 
 
-@dataclass(frozen=True)
-class CpuTimes:
+class CpuTimes(NamedTuple):
     """Ticks since boot. guest and guest_nice are left out: the kernel counts them in user and nice already."""
 
     user: int
@@ -25,8 +24,7 @@ class CpuTimes:
     steal: int = 0
 
 
-@dataclass(frozen=True)
-class Stat:
+class Stat(NamedTuple):
     cpu: CpuTimes
     cores: dict[int, CpuTimes]
     context_switches: int | None = None
@@ -34,8 +32,8 @@ class Stat:
     procs_blocked: int | None = None
 
 
-def read(proc_root: str) -> Stat:
-    return parse(read_text(f"{proc_root}/stat"))
+def read(proc: Tree) -> Stat:
+    return parse(proc.text("stat"))
 
 
 def parse(text: str) -> Stat:

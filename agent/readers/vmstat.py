@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent.readers.files import ParseError, read_text
+from agent.readers.files import ParseError, Tree
 
 
-@dataclass(frozen=True)
-class Vmstat:
+class Vmstat(NamedTuple):
     """Pages since boot."""
 
     swapped_in: int
     swapped_out: int
 
 
-def read(proc_root: str) -> Vmstat:
-    return parse(read_text(f"{proc_root}/vmstat"))
+def read(proc: Tree) -> Vmstat:
+    return parse(proc.text("vmstat"))
 
 
 def parse(text: str) -> Vmstat:
-    pages: dict[str, int] = {}
-    for line in text.splitlines():
-        if line.startswith(("pswpin ", "pswpout ")):
-            name, _, number = line.partition(" ")
-            if not number.isdigit():
-                raise ParseError(f"/proc/vmstat has a line that is no number: {line[:80]!r}")
-            pages[name] = int(number)
-    if len(pages) != 2:
+    """Looks for its two lines among some two hundred instead of taking all apart."""
+    return Vmstat(_pages(text, "pswpin "), _pages(text, "pswpout "))
+
+
+def _pages(text: str, name: str) -> int:
+    start = 0 if text.startswith(name) else text.find(f"\n{name}") + 1
+    if start == 0 and not text.startswith(name):
         raise ParseError("/proc/vmstat has no pswpin and pswpout: this kernel was built without swap")
-    return Vmstat(pages["pswpin"], pages["pswpout"])
+    end = text.find("\n", start)
+    number = text[start + len(name) : end if end >= 0 else None]
+    if not number.isdigit():
+        raise ParseError(f"/proc/vmstat has a line that is no number: {text[start : start + 80]!r}")
+    return int(number)

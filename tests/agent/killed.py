@@ -1,14 +1,17 @@
-"""Run as a program: collects samples, seals, uploads, and dies by SIGKILL at the n-th step; then again without n.
+"""Run as a program: collects samples, seals, uploads, and dies by SIGKILL at the n-th step.
 
-Arguments: spool, URL, file that notes what was collected, first sample, count, step (0: never), before or after.
+One line of JSON on standard input is one life, forked from this process: spool, URL, file that notes what was
+collected, first sample, count, step (0: never), before, torn or after. The answer is its exit code: 0, or -9.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
+import traceback
 from typing import Any, Callable
 
 from agent.config import Config
@@ -48,14 +51,13 @@ def arm(fatal: int, when: str) -> None:
         setattr(socket.socket, name, deadly(getattr(socket.socket, name), fatal, when))
 
 
-def main() -> None:
-    spool_dir, url, notes, first, count, fatal, when = sys.argv[1:]
+def live(spool_dir: str, url: str, notes: str, first: int, count: int, fatal: int, when: str) -> None:
     log = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    if int(fatal):
-        arm(int(fatal), when)
+    if fatal:
+        arm(fatal, when)
     spool = Spool(spool_dir)
     spool.open()
-    for number in range(int(first), int(first) + int(count)):
+    for number in range(first, first + count):
         row = f"2026-01-05T12:00:{number:02d}Z,m,{number}"
         _real_write(log, f"try {row}\n".encode())
         spool.append({"system": [row], "disks": [f"{row},sda"]})
@@ -65,6 +67,25 @@ def main() -> None:
     spool.seal()
     drain(spool, Config(url=url, key="pfa_test_key", spool_dir=spool_dir), timeout=5)
     _real_write(log, b"finished\n")
+
+
+def fork(arguments: list[Any]) -> int:
+    """Exit code of one life; negative for the signal that ended it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            live(*arguments)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, ended = os.waitpid(pid, 0)
+    return -os.WTERMSIG(ended) if os.WIFSIGNALED(ended) else os.WEXITSTATUS(ended)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        print(fork(json.loads(line)), flush=True)
 
 
 if __name__ == "__main__":

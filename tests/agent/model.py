@@ -18,31 +18,43 @@ class Portal:
     """Thread-safe. `intercept` may answer in the portal's place; an answer of None drops the connection."""
 
     ledger: dict[str, int] = field(default_factory=dict)
-    bodies: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    known_keys: Callable[[str], bool] = lambda key: True
     rows: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     connections: int = 0
     intercept: Callable[[str, int], Any] = lambda batch_id, number: "portal"
     guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def vouch(self, key: str) -> Reply | None:
+        with self.guard:
+            self.asked.append(key)
+            away: Reply | str | None = self.intercept("", 0)
+        if not isinstance(away, str):
+            return away
+        return refusal(403, "AUTH_003") if self.known_keys(key) else refusal(401, "AUTH_001")
 
     def receive(self, headers: dict[str, str], body: bytes) -> Reply | None:
         batch_id = headers["Batch-Id"]
         with self.guard:
             self.requests.append(headers)
-            verdict = self.intercept(batch_id, len(self.requests))
-            if verdict not in ("portal", "lose reply"):
+            verdict: Reply | str | None = self.intercept(batch_id, len(self.requests))
+            if not isinstance(verdict, str):
                 return verdict
             reply = self._store(batch_id, headers, body)
             return None if verdict == "lose reply" else reply
 
     def _store(self, batch_id: str, headers: dict[str, str], body: bytes) -> Reply:
         parts = parse_multipart(headers["Content-Type"], body)
+        self.notes.append(fields(headers["Content-Type"], body))
         if batch_id in self.ledger:
-            assert self.bodies[batch_id] == body, "the same batch id came with other content"
+            assert self.parts[batch_id] == parts, "the same batch id came with other content"
             return success(200, batch_id, self.ledger[batch_id])
         lines = [line for text in parts.values() for line in text.splitlines()[1:]]
         self.ledger[batch_id] = len(lines)
-        self.bodies[batch_id] = body
+        self.parts[batch_id] = parts
         self.rows += parts["file"].splitlines()[1:]
         return success(201, batch_id, len(lines))
 
@@ -54,8 +66,21 @@ def parse_multipart(content_type: str, body: bytes) -> dict[str, str]:
         head, _, content = piece.partition(b"\r\n\r\n")
         name = re.search(rb'; name="(\w+)"', head)
         assert name is not None
-        parts[name.group(1).decode()] = gzip.decompress(content[:-2]).decode()
+        if b"filename=" in head:
+            parts[name.group(1).decode()] = gzip.decompress(content[:-2]).decode()
     return parts
+
+
+def fields(content_type: str, body: bytes) -> dict[str, Any]:
+    """The form fields that are no files, read as JSON."""
+    boundary = content_type.partition("boundary=")[2].encode()
+    found = {}
+    for piece in body.split(b"--" + boundary)[1:-1]:
+        head, _, content = piece.partition(b"\r\n\r\n")
+        name = re.search(rb'; name="(\w+)"', head)
+        if name is not None and b"filename=" not in head:
+            found[name.group(1).decode()] = json.loads(content)
+    return found
 
 
 def success(http: int, batch_id: str, rows: int) -> Reply:
@@ -73,11 +98,18 @@ def page(http: int) -> Reply:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """POST: an upload. GET: the list of machines, which no machine's key may see."""
+
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
         self.server.portal.connections += 1  # type: ignore[attr-defined]
+
+    def do_GET(self) -> None:
+        portal: Portal = self.server.portal  # type: ignore[attr-defined]
+        self._reply(portal.vouch(self.headers["Authorization"].partition(" ")[2]))
 
     def do_POST(self) -> None:
         assert self.headers["Content-Length"], "an upload must have a length"
@@ -86,6 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         portal: Portal = self.server.portal  # type: ignore[attr-defined]
         reply = portal.receive({**dict(self.headers), "path": self.path}, body)
+        self._reply(reply)
+
+    def _reply(self, reply: Reply | None) -> None:
         if reply is None:
             self.close_connection = True
             return
@@ -101,16 +136,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Serving:
-    """`with Serving(portal) as url:`"""
+    """`with Serving(portal) as url:`. One server may serve one portal after another."""
 
     def __init__(self, portal: Portal, port: int = 0) -> None:
         self.server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self.server.daemon_threads = True
+        self.serve(portal)
+
+    def serve(self, portal: Portal) -> Portal:
         self.server.portal = portal  # type: ignore[attr-defined]
+        return portal
+
+    @property
+    def url(self) -> str:
+        return f"http://test.localhost:{self.server.server_address[1]}"
 
     def __enter__(self) -> str:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        return f"http://test.localhost:{self.server.server_address[1]}"
+        return self.url
 
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from agent import config
 from agent.config import Config, ConfigError
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from agent import sample
 from agent.clocks import Instant
 from agent.counters import differences, forward
@@ -63,7 +62,7 @@ def test_iowait_of_a_core_is_not_busy_and_steal_is() -> None:
 
 def test_an_interval_without_io_has_no_await() -> None:
     same = DiskCounters(5, 5, 5, 5, DiskTicks(5, 5, 5, 5))
-    columns = disk.totals(disk.deltas({"sda": same}, {"sda": same}).values(), 10)
+    columns = disk.totals(disk.deltas({"sda": same}, {"sda": same}, ["sda"]).values(), 10)
     assert columns["disk_await_ms"] is None
     assert columns["disk_read_mb"] == 0
 
@@ -113,7 +112,7 @@ def test_an_interface_made_anew_under_the_same_name_has_no_rate() -> None:
 
 
 def test_a_process_that_took_the_pid_of_another_counts_from_its_own_start() -> None:
-    rows = process.rows({7: Process(7, "a", 1, 5000, 10)}, {7: Process(7, "b", 99, 50, 10)}, 10)
+    rows = process.rows({7: Process(7, "a", 1, 5000, 10)}, {7: Process(7, "b", 99, 50, 10)}, 10, lambda pid: 0)
     assert (rows[0]["name"], rows[0]["cpu"]) == ("b", pytest.approx(5, rel=1))
 
 
@@ -140,7 +139,7 @@ def later(wall: float = 60, monotonic: float = 60, boottime: float = 60, boot: s
 def test_what_lies_between_two_readings_leaves_the_rates_empty_and_the_gauges_full(new: Reading, reason: str) -> None:
     built = sample.build(OLD, new, 60)
     assert built.gap is not None
-    assert re.search(reason, built.gap)
+    assert re.search(reason, built.gap.reason)
     assert built.rows["system"][0].get("cpu_user") is None
     assert built.rows["system"][0]["mem_used_mb"] == 0.5
 

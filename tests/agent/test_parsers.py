@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,7 +22,7 @@ from agent.readers import (
     stat,
     vmstat,
 )
-from agent.readers.files import ParseError, clean_name, read_text
+from agent.readers.files import ParseError, Tree, clean_name, read_text
 
 NET_HEAD = "Inter-| Receive | Transmit\n face |bytes |bytes\n"
 
@@ -107,12 +108,12 @@ def test_a_partition_knows_its_disk_also_with_a_slash_in_the_name() -> None:
 
 
 def test_pressure_that_is_switched_off_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str) -> str:
-        raise OSError(errno.EOPNOTSUPP, "Operation not supported", path)
+    def refuse(self: Tree, name: str) -> str:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported", name)
 
-    monkeypatch.setattr(pressure, "read_text", refuse)
+    monkeypatch.setattr(Tree, "text", refuse)
     with pytest.raises(OSError, match="not supported"):
-        pressure.read("/proc")
+        pressure.read(Tree("/proc"))
 
 
 def test_a_process_name_may_hold_spaces_and_parentheses() -> None:
@@ -143,7 +144,7 @@ def test_a_mount_that_hangs_is_left_out_and_not_asked_again(monkeypatch: pytest.
         release.wait(10)
         raise OSError
 
-    monkeypatch.setattr(filesystems.os, "statvfs", hang)
+    monkeypatch.setattr(os, "statvfs", hang)
     monkeypatch.setattr(filesystems, "STATVFS_SECONDS", 0.05)
     workers = filesystems._Workers()
     assert workers.statvfs("/dead") is None

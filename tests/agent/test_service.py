@@ -35,15 +35,15 @@ class Agent:
             "PERFAGENT_KEY": KEY,
             "PERFAGENT_MACHINE_ID": "m",
             "PERFAGENT_SPOOL_DIR": str(self.spool),
-            "PERFAGENT_SAMPLE_SECONDS": "1",
-            "PERFAGENT_UPLOAD_SECONDS": "1",
+            "PERFAGENT_SAMPLE_SECONDS": "0.2",
+            "PERFAGENT_UPLOAD_SECONDS": "0.2",
         }
         (tmp_path / "agent.conf").touch()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "agent", *arguments],
+                [sys.executable, "-m", "tests.agent.hurried", *arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stderr=log,
@@ -52,7 +52,7 @@ class Agent:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "agent", *arguments],
+            [sys.executable, "-m", "tests.agent.hurried", *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -77,7 +77,7 @@ def wait_for(happened: Any, seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def timestamps(portal: Portal) -> list[str]:
@@ -100,7 +100,7 @@ def test_sigterm_uploads_what_is_left_and_exits_with_0(agent: Agent, portal: Por
     process = agent.start("run")
     wait_for(lambda: (status.read(str(agent.spool)) or status.Status()).totals.get("sent_samples"))
     before = len(portal.rows)
-    time.sleep(2.2)
+    time.sleep(0.5)
     process.terminate()
     assert process.wait(15) == 0
     assert len(portal.rows) > before
@@ -112,7 +112,7 @@ def test_kills_at_random_moments_store_each_sample_once(agent: Agent, portal: Po
     chance = random.Random(7)
     for _ in range(4):
         process = agent.start("run")
-        time.sleep(chance.uniform(1.0, 3.5))
+        time.sleep(chance.uniform(0.4, 1.2))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert agent.call("once").returncode == 0
@@ -194,7 +194,7 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_2(agent: Agent) -> None:
     agent.environment["PERFAGENT_SAMPLE_SECONDS"] = "often"
     result = agent.call("run")
     assert result.returncode == 2
-    sentence = "perfagent: PERFAGENT_SAMPLE_SECONDS must be a number from 1 to 3600, not 'often'.\n"
+    sentence = "perfagent: PERFAGENT_SAMPLE_SECONDS must be a number from 0.05 to 3600, not 'often'.\n"
     assert result.stderr == sentence
 
 

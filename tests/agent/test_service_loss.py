@@ -6,7 +6,6 @@ import errno
 from typing import Any
 
 import pytest
-
 from agent import service
 from agent.config import Config
 from agent.service import Service
@@ -35,12 +34,12 @@ def test_samples_wait_in_memory_and_follow_in_order(running: Service, monkeypatc
         patched.setattr(running._spool, "append", full)
         running.keep(row(1))
         running.keep(row(2))
-    assert running.status.unspooled_samples == 2
+    assert running.state.status.unspooled_samples == 2
     running.keep(row(3))
     running._spool.seal()
     batch = running._spool.load(running._spool.batches()[0])
     assert [record.lines["system"] for record in batch.records] == [["1"], ["2"], ["3"]]
-    assert running.status.totals == {}
+    assert running.state.status.totals == {}
 
 
 def test_samples_beyond_the_memory_bound_are_dropped_and_counted(
@@ -49,5 +48,5 @@ def test_samples_beyond_the_memory_bound_are_dropped_and_counted(
     monkeypatch.setattr(running._spool, "append", full)
     for number in range(5):
         running.keep(row(number))
-    assert running.status.totals == {"dropped_samples": 2}
-    assert running.status.last_loss > 0
+    assert running.state.status.totals == {"unspooled_samples_dropped": 2}
+    assert running.state.status.last_loss > 0

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 from agent import journal
+from agent.ages import SETTLING_SECONDS
+from agent.clocks import Instant
 from agent.journal import CorruptError
 from agent.spool import Spool, SpoolError
+
+DAY = 86_400.0
 
 
 def lines(number: int) -> dict[str, list[str]]:
@@ -131,13 +135,65 @@ def test_the_oldest_are_dropped_beyond_the_size_and_counted(spool: Spool) -> Non
     assert spool.counters == {"dropped_batches": 2, "dropped_samples": 4}
 
 
-def test_batches_beyond_the_age_are_dropped_and_counted(spool: Spool) -> None:
-    fill(spool, 1)
-    os.utime(spool.batches()[0].path, (1, 1))
-    fill(spool, 2)
-    spool.enforce_bounds(1 << 30, 86_400)
-    assert [sealed.number for sealed in spool.batches()] == [2]
-    assert spool.counters["dropped_samples"] == 1
+class Clock:
+    """Three clocks that stand still until they are told to go on."""
+
+    def __init__(self) -> None:
+        self.instant = Instant(1_760_000_000.0, 100.0, 100.0)
+
+    def __call__(self) -> Instant:
+        return self.instant
+
+    def go_on(self, seconds: float, jump: float = 0.0) -> None:
+        now = self.instant
+        self.instant = Instant(now.wall + seconds + jump, now.monotonic + seconds, now.boottime + seconds)
+
+
+def aged(spool: Spool, clock: Clock) -> list[int]:
+    """Numbers of the batches that stay when a day is the limit."""
+    spool.enforce_bounds(1 << 30, DAY)
+    return [sealed.number for sealed in spool.batches()]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(spool_dir: str, clock: Clock) -> Any:
+    """A spool that found one batch of two days ago when it was opened."""
+    before = Spool(spool_dir)
+    before.open()
+    fill(before, 1)
+    os.utime(before.batches()[0].path, (clock().wall - 2 * DAY,) * 2)
+    before.close()
+    opened = Spool(spool_dir, clock)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def test_batches_beyond_the_age_are_dropped_and_counted(timed: Spool, clock: Clock) -> None:
+    clock.go_on(SETTLING_SECONDS)
+    assert aged(timed, clock) == []
+    assert timed.counters == {"dropped_batches": 1, "dropped_samples": 1}
+
+
+def test_no_batch_is_too_old_while_the_clock_may_still_be_wrong(timed: Spool, clock: Clock) -> None:
+    clock.go_on(SETTLING_SECONDS - 1)
+    assert aged(timed, clock) == [1]
+
+
+def test_a_clock_that_jumps_a_year_ahead_makes_no_batch_too_old(timed: Spool, clock: Clock) -> None:
+    os.utime(timed.batches()[0].path, (clock().wall - 60,) * 2)
+    fill(timed, 2)
+    clock.go_on(2 * SETTLING_SECONDS, jump=365 * DAY)
+    assert aged(timed, clock) == [1, 2]
+    clock.go_on(DAY - 2 * SETTLING_SECONDS)
+    assert aged(timed, clock) == [2], "the first, by the wall clock less its jump"
+    clock.go_on(2 * SETTLING_SECONDS + 1)
+    assert aged(timed, clock) == [], "the second has been seen waiting for a day"
 
 
 def failing(real: Any, error: int, times: int) -> Any:

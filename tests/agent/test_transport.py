@@ -8,7 +8,6 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +19,29 @@ from agent.upload import drain
 from tests.agent.model import Portal, Serving, success
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[str, str]:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate of this test")
-    key, cert = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    folder = tmp_path_factory.mktemp("certificate")
+    key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
     names = ["-subj", "/CN=portal.localhost", "-addext", "subjectAltName=DNS:portal.localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+    ]
     subprocess.run([*command, *names], check=True, capture_output=True)
     return key, cert
 

@@ -12,9 +12,9 @@ from agent.backoff import backoff_seconds
 from agent.config import Config
 from agent.spool import Spool
 from agent.transport import Answer
-from agent.upload import Outcome, drain
+from agent.upload import MAX_PASSED_OVER, Outcome, drain
 
-from tests.agent.model import Portal, Serving, page, refusal, success
+from tests.agent.model import Portal, Serving, page, parse_multipart, refusal, success
 
 KEY = "pfa_test_secret"
 
@@ -94,18 +94,63 @@ def test_a_lost_reply_is_answered_from_the_ledger(spool: Spool, config: Config, 
     assert len(portal.rows) == 2
 
 
-@pytest.mark.parametrize("code", [1, 2, 3, 5, 6, 7, 8])
-def test_a_poison_batch_is_set_aside_and_blocks_nothing(
+def poisoned(portal: Portal, code: str, *rows: str) -> None:
+    """The portal refuses every batch that holds one of those rows."""
+    original = portal.receive
+
+    def receive(headers: dict[str, str], body: bytes) -> Any:
+        lines = parse_multipart(headers["Content-Type"], body)["file"].splitlines()
+        return refusal(400, code) if set(rows) & set(lines) else original(headers, body)
+
+    portal.receive = receive  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+def test_a_poison_sample_is_set_aside_alone_and_blocks_nothing(
     spool: Spool, config: Config, portal: Portal, code: int
 ) -> None:
-    fill(spool, 4)
-    poison = spool.batches()[1].batch_id
-    portal.intercept = lambda batch_id, _: refusal(400, f"UPLOAD_{code:03d}") if batch_id == poison else "portal"
+    fill(spool, 3, samples=5)
+    poison = "2026-01-05T12:01:03Z,m,1"
+    poisoned(portal, f"UPLOAD_{code:03d}", poison)
     outcome = send(spool, config)
-    assert (outcome.sent_batches, outcome.refused_batches, outcome.refused_samples) == (3, 1, 2)
+    assert (outcome.sent_samples, outcome.refused_batches, outcome.refused_samples) == (14, 1, 1)
+    assert len(set(portal.rows)) == len(portal.rows) == 14
     (kept,) = os.listdir(spool.quarantine_folder)
-    assert poison in kept
+    assert poison in Path(spool.quarantine_folder, kept).read_text()
     assert spool.batches() == []
+
+
+def test_a_batch_that_the_portal_has_a_bug_with_is_kept_and_blocks_no_other(
+    spool: Spool, config: Config, portal: Portal
+) -> None:
+    fill(spool, 5)
+    bad = spool.batches()[1].batch_id
+    portal.intercept = lambda batch_id, _: refusal(500, "SERVER_001") if batch_id == bad else "portal"
+    outcome = send(spool, config)
+    assert outcome.sent_batches == 4
+    assert outcome.code == "SERVER_001"
+    assert [sealed.batch_id for sealed in spool.batches()] == [bad]
+
+
+def test_a_portal_with_a_bug_in_every_batch_is_left_alone(spool: Spool, config: Config, portal: Portal) -> None:
+    fill(spool, 9)
+    portal.intercept = lambda *_: refusal(500, "SERVER_001")
+    send(spool, config)
+    assert len(portal.requests) == MAX_PASSED_OVER
+
+
+def test_notes_go_with_the_first_batch_that_is_stored(spool: Spool, config: Config, portal: Portal) -> None:
+    fill(spool, 3)
+    notes = {"events": '[{"kind": "agent_stopped"}]', "inventory": '{"kernel": "6.1"}'}
+    outcome = drain(spool, config, timeout=5, notes=notes)
+    assert outcome.noted
+    assert portal.notes == [{"events": [{"kind": "agent_stopped"}], "inventory": {"kernel": "6.1"}}, {}, {}]
+
+
+def test_notes_that_were_not_stored_are_not_taken_for_told(spool: Spool, config: Config, portal: Portal) -> None:
+    fill(spool, 1)
+    portal.intercept = lambda *_: page(502)
+    assert not drain(spool, config, timeout=5, notes={"events": "[]"}).noted
 
 
 @pytest.mark.parametrize(
