@@ -171,7 +171,7 @@ uninstall() {
 stop_others() {
     pid=$(sed -n 's/.*"pid": \([0-9]\{1,\}\).*/\1/p' "$SPOOL/status.json" 2>/dev/null) || return 0
     if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$PROGRAM run"; then
-        kill "$pid"
+        kill "$pid" || return 0
         for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
             kill -0 "$pid" 2>/dev/null || return 0
             sleep 1

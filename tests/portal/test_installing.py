@@ -56,8 +56,8 @@ def test_without_an_agent_there_is_no_script(alpha: Cast, settings: Any, tmp_pat
 @pytest.mark.parametrize(
     "host",
     [
-        "alpha.localhost;reboot", "alpha.localhost/$(reboot)", "alpha.localhost`id`", "alpha.localhost'", "$(id).localhost",
-        "alpha.localhost:80;id", "alpha.localhost\nid", "evil.example", "alpha.localhost:99999999",
+        "alpha.localhost;reboot", "alpha.localhost/$(reboot)", "alpha.localhost`id`", "alpha.localhost'",
+        "$(id).localhost", "alpha.localhost:80;id", "alpha.localhost\nid", "evil.example", "alpha.localhost:99999999",
     ],
 )  # fmt: skip
 def test_a_hostile_host_gets_no_script(host: str, alpha: Cast, built: Path) -> None:
@@ -147,7 +147,7 @@ def test_it_installs_registers_and_says_where_the_machine_is(installing: Install
     assert KEY not in done.stdout + done.stderr
     assert installing.config.stat().st_mode & 0o777 == 0o600
     assert f"key = {KEY}" in installing.config.read_text()
-    command = [installing.prefix / "usr/local/bin/perfagent", "--version"]
+    command = [str(installing.prefix / "usr/local/bin/perfagent"), "--version"]
     assert subprocess.run(command, capture_output=True, check=True).stdout.startswith(b"perfagent ")
 
 
