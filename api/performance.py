@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
-from analysis import export, series
+from analysis import export, retention, series
 from analysis.export_parquet import parquet
 from api.permissions import IsAnalyst, IsPerson
 from api.schemas import ErrorBody, SeriesAnswer, SeriesQuery
@@ -45,8 +45,10 @@ class Series(View):
         dataset = DATASETS[asked["dataset"]]
         collector = _machines([asked["machine_id"]])[0]
         metrics = [name for name in _metrics(dataset, asked["metrics"]) if dataset.metric(name).is_number]
-        reading = series.Request(collector.pk, dataset, metrics, asked["start"], asked["end"], asked["points"])
-        return Response(_answer(collector, series.read(reading, timezone.now())))
+        now = timezone.now()
+        kept = retention.cutoff(now, request._request.tenant.retention_days)  # type: ignore[attr-defined]
+        reading = series.Request(collector.pk, dataset, metrics, asked["start"], asked["end"], asked["points"], kept)
+        return Response(_answer(collector, series.read(reading, now)))
 
 
 def _answer(collector: Collector, found: series.Series) -> dict[str, object]:
@@ -57,6 +59,7 @@ def _answer(collector: Collector, found: series.Series) -> dict[str, object]:
         "end": found.request.end,
         "interval_s": found.interval_s,
         "step_s": found.step_s,
+        "source": found.source,
         "samples": found.samples,
         "coverage": found.coverage,
         "gaps": found.gaps,

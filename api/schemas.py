@@ -90,6 +90,10 @@ class SeriesColumns(serializers.Serializer[Any]):
     mean = serializers.DictField(child=serializers.ListField())
     minimum = serializers.DictField(child=serializers.ListField())
     maximum = serializers.DictField(child=serializers.ListField())
+    p95 = serializers.DictField(
+        child=serializers.ListField(),
+        help_text="Of roll-ups only: the highest of the bucket's hourly 95th percentiles, each of raw samples.",
+    )
 
 
 class SeriesAnswer(serializers.Serializer[Any]):
@@ -99,6 +103,9 @@ class SeriesAnswer(serializers.Serializer[Any]):
     end = serializers.DateTimeField()
     interval_s = serializers.FloatField(help_text="Distance of samples.")
     step_s = serializers.FloatField(allow_null=True, help_text="Width of a bucket; null: the samples themselves.")
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # a field, not the attribute of DRF's fields
+        ["raw", "rollup"], help_text="The samples themselves, or hourly roll-ups of them."
+    )
     samples = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True, help_text="Samples seen ÷ samples expected.")
     gaps = serializers.ListField(help_text="Pairs of instants.")

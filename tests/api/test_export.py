@@ -15,6 +15,7 @@ from django.db import connection
 from django_tenants.utils import schema_context
 
 from accounts.models import AuditEvent, Role
+from analysis import rollups
 from collectors import registry
 from core.batch import decode
 from core.catalogue import DATASETS, SYSTEM
@@ -273,11 +274,28 @@ def test_series_answers_columns_with_coverage_and_gaps(alpha: Cast) -> None:
         {"machine_id": MACHINE, "metrics": "cpu", "start": start.isoformat(), "end": end.isoformat()},
     )
     found = answer.json()
-    assert (found["interval_s"], found["step_s"], found["samples"]) == (60.0, None, 20)
+    assert (found["interval_s"], found["step_s"], found["samples"], found["source"]) == (60.0, None, 20, "raw")
     assert len(found["gaps"]) == 1
     (columns,) = found["series"]
     assert len(columns["timestamps"]) == len(columns["mean"]["cpu_user"]) == 21
     assert "cpu_cores" not in columns["mean"]
+
+
+def test_series_of_a_time_whose_samples_are_gone_comes_from_roll_ups(alpha: Cast) -> None:
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=200)
+    stored(alpha, samples.minutes(start, 120), cpu_user=[float(i % 60) for i in range(120)])
+    with schema_context("alpha"), connection.cursor() as cursor:
+        rollups.mark_stale([rollups.Span(alpha.collector().pk, start, start + timedelta(hours=2))], datetime.now(UTC))
+        rollups.refresh(datetime.now(UTC))
+        cursor.execute("DELETE FROM analysis_data")
+    asked = {"machine_id": MACHINE, "metrics": "cpu_user", "start": (start + timedelta(minutes=10)).isoformat(),
+             "end": (start + timedelta(hours=2)).isoformat()}  # fmt: skip
+    found = alpha.client(Role.VIEWER).get("/api/v1/performance/series", asked).json()
+    assert (found["source"], found["step_s"], found["samples"], found["coverage"]) == ("rollup", 3600.0, 120, 1.0)
+    (columns,) = found["series"]
+    assert columns["mean"]["cpu_user"] == [29.5, 29.5]
+    assert columns["maximum"]["cpu_user"] == [59.0, 59.0]
+    assert columns["p95"]["cpu_user"] == pytest.approx([56.05, 56.05])
 
 
 @pytest.mark.parametrize(
