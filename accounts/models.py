@@ -1,11 +1,13 @@
-"""User, PersonalToken and AuditEvent, one set of them in each tenant's schema."""
+"""People, their tokens, sessions and links, and the audit log: one set of them in each tenant's schema."""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 
@@ -99,6 +101,53 @@ class PersonalToken(models.Model):
         if self.revoked_at:
             return "revoked"
         return "live" if now < self.expires_at else "expired"
+
+
+class Session(AbstractBaseSession):
+    """A browser that is signed in; what it says of itself is kept so that its user recognises it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    since = models.DateTimeField(null=True)
+    ip = models.GenericIPAddressField(null=True)
+    browser = models.CharField(max_length=200, blank=True)
+
+    @property
+    def public_id(self) -> str:
+        """Names the session on a page, where its key must not be."""
+        return hashlib.sha256(self.session_key.encode()).hexdigest()[:16]
+
+
+class LinkKind(models.TextChoices):
+    INVITATION = "invitation", "Invitation"
+    RESET = "reset", "Password reset"
+
+
+class LinkQuerySet(models.QuerySet["Link"]):
+    def live(self, now: datetime) -> LinkQuerySet:
+        return self.filter(used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now)
+
+
+class Link(models.Model):
+    """Works once until it expires: an invitation of `email` as `role`, or a new password for `email`."""
+
+    kind = models.CharField(max_length=10, choices=LinkKind.choices)
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role.choices, blank=True)
+    link_id = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    created_by = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LinkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.link_id}"
 
 
 class AuditEvent(models.Model):

@@ -34,10 +34,11 @@ REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
 ROTATE = Action("rotate", Role.ADMIN, "Give a machine a new key; a machine only itself.", machine=True)
 ENROL = Action("enrol", Role.ADMIN, "Make and revoke enrolment tokens.")
 UPLOAD = Action("upload", None, "Upload samples; a machine only its own.", machine=True)
+PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
 
 MATRIX = (
-    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, ALL_TOKENS,
+    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS,
 )  # fmt: skip
 
 

@@ -93,6 +93,7 @@ RATE = Kind("a number of times per s, m, h or d, like 100/m", lambda text: _matc
 NETWORKS = Kind("networks like 10.0.0.0/8 or fd00::/8, comma-separated", _networks)
 LEVEL = Kind("DEBUG, INFO, WARNING or ERROR", lambda text: _matching("DEBUG|INFO|WARNING|ERROR", text.upper()))
 CACHE = Kind("an address like redis://host:6379/0", _address("redis", "rediss", "unix"))
+MAIL = Kind("an address like smtp+tls://user:password@host:587", _address("smtp", "smtps", "smtp+tls", "smtp+ssl"))
 DATABASE = Kind(
     "an address like postgres://user:password@host:5432/name, special characters in it percent-encoded", _database
 )

@@ -16,6 +16,7 @@ from core.environment import (
     CACHE,
     DATABASE,
     LEVEL,
+    MAIL,
     NETWORKS,
     POSITIVE,
     RATE,
@@ -49,6 +50,12 @@ VARIABLES = (
     Variable("UPLOAD_MAX_MB", POSITIVE, 64, "Largest upload, unpacked, in MB."),
     Variable("UPLOAD_FUTURE_SECONDS", WHOLE, 600, "How far ahead of the portal's clock a timestamp may be."),
     Variable("KEY_OVERLAP_HOURS", WHOLE, 24, "How long the old key of a machine works after a rotation."),
+    Variable("INVITATION_HOURS", POSITIVE, 72, "How long an invitation works."),
+    Variable("RESET_HOURS", POSITIVE, 4, "How long a link to a new password works."),
+    Variable(
+        "EMAIL_URL", MAIL, "", "Sends mail: `smtp+tls://user:password@host:587`. Empty: links are shown, not sent."
+    ),
+    Variable("EMAIL_FROM", TEXT, "portal@localhost", "The sender of mail."),
     Variable("LATE_SECONDS", WHOLE, 600, "A machine with no sample for this long is late."),
     Variable("SILENT_SECONDS", WHOLE, 3600, "A machine with no sample for this long is silent."),
     Variable("LOG_LEVEL", LEVEL, "INFO", "DEBUG, INFO, WARNING or ERROR."),
@@ -81,6 +88,8 @@ SIGN_IN_RATE: str = _values["SIGN_IN_RATE"]
 UPLOAD_MAX_BYTES: int = _values["UPLOAD_MAX_MB"] * 1_048_576
 UPLOAD_FUTURE_SECONDS: int = _values["UPLOAD_FUTURE_SECONDS"]
 KEY_OVERLAP_HOURS: int = _values["KEY_OVERLAP_HOURS"]
+INVITATION_HOURS: int = _values["INVITATION_HOURS"]
+RESET_HOURS: int = _values["RESET_HOURS"]
 LATE_SECONDS: int = _values["LATE_SECONDS"]
 SILENT_SECONDS: int = _values["SILENT_SECONDS"]
 TRUSTED_PROXIES: list[str] = _values["TRUSTED_PROXIES"]
@@ -105,7 +114,7 @@ SHARED_APPS = [
 TENANT_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
-    "django.contrib.sessions",
+    "django.contrib.sessions",  # for its checks at deployment; the sessions themselves are accounts.sessions
     "django.contrib.messages",
     "accounts",
     "collectors",
@@ -214,6 +223,7 @@ CSRF_COOKIE_NAME = f"{_host_only}csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = HTTPS
@@ -229,6 +239,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+SENDS_MAIL = bool(_values["EMAIL_URL"])
+if SENDS_MAIL:
+    globals().update(environ.Env.email_url_config(_values["EMAIL_URL"]))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = _values["EMAIL_FROM"]
 
 LANGUAGE_CODE = "en"
 USE_I18N = False

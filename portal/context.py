@@ -25,6 +25,7 @@ MENU = (
     Entry("fleet", "Fleet", roles.SEE),
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
+    Entry("people", "People", roles.PEOPLE),
 )
 
 

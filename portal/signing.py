@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import audit, roles
+from accounts import audit, roles, sessions
 from accounts.models import User
 from core.limits import client_ip, client_network, limit
 from portal.access import PageRequest, page
@@ -39,13 +39,21 @@ def sign_in(request: PageRequest) -> HttpResponse:
         audit.record("sign_in_failed", user=email, ip=client_ip(request), status="refused")
         form.add_error(None, REFUSED)
         return _ask(request, form)
-    login(request, user)
-    audit.record("sign_in", user=email, ip=client_ip(request))
+    enter(request, user)
     return HttpResponseRedirect(_next(request))
 
 
+def enter(request: PageRequest, user: User) -> None:
+    """Sign the person in, in a new session."""
+    login(request, user)
+    sessions.remember_origin(request)
+    audit.record("sign_in", user=user.email, ip=client_ip(request))
+
+
 def _ask(request: PageRequest, form: SignInForm) -> HttpResponse:
-    return render(request, "portal/sign_in.html", {"form": form, "next": _next(request)})
+    return render(
+        request, "portal/sign_in.html", {"form": form, "next": _next(request), "sends_mail": settings.SENDS_MAIL}
+    )
 
 
 def _next(request: HttpRequest) -> str:
@@ -71,6 +79,7 @@ def password(request: PageRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "portal/password.html", {"form": form})
     update_session_auth_hash(request, form.save())
+    sessions.end_all(request.user, but=request.session.session_key)
     audit.record("password_changed", user=request.user.email, ip=client_ip(request))
     messages.success(request, "Your password is changed. Other browsers are signed out.")
     return redirect("fleet")

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from portal import enrolment, fleet, installing, machine, machines, signing, tokens
+from portal import enrolment, fleet, installing, links, machine, machines, people, sessions, signing, tokens
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -18,6 +18,19 @@ urlpatterns = [
     path("sign-in", signing.sign_in, name="sign-in"),
     path("sign-out", signing.sign_out, name="sign-out"),
     path("password", signing.password, name="password"),
+    path("forgot", links.forgot, name="forgot"),
+    path("invitation/<str:secret>", links.invitation, name="invitation"),
+    path("new-password/<str:secret>", links.new_password, name="new-password"),
+    path("sessions", sessions.own_sessions, name="sessions"),
+    path("sessions/end-all", sessions.end_all, name="end-all-sessions"),
+    path("sessions/<str:public_id>/end", sessions.end, name="end-session"),
+    path("manage/people", people.people, name="people"),
+    path("manage/people/invite", people.invite, name="invite"),
+    path("manage/people/<int:user_id>/role", people.change_role, name="change-role"),
+    path("manage/people/<int:user_id>/deactivate", people.deactivate, name="deactivate"),
+    path("manage/people/<int:user_id>/reactivate", people.reactivate, name="reactivate"),
+    path("manage/people/<int:user_id>/reset", people.offer_reset, name="offer-reset"),
+    path("manage/invitations/<str:link_id>/withdraw", people.withdraw, name="withdraw-invitation"),
     path("tokens", tokens.own_tokens, name="tokens"),
     path("tokens/make", tokens.make, name="make-own-token"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="revoke-own-token"),

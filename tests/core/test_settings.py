@@ -142,7 +142,7 @@ def test_the_forms_of_a_database_url(url: str, expected: dict[str, object]) -> N
 
 def test_without_a_database_url_the_database_is_the_embedded_one(tmp_path: Path) -> None:
     database = loaded("DATABASES", data_dir=tmp_path)["DATABASES"]["default"]
-    assert database["ENGINE"] == "django_tenants.postgresql_backend"
+    assert database["ENGINE"] == "core.postgresql"
     assert database["HOST"].startswith("/")
     assert (database["USER"], database["NAME"]) == ("postgres", "postgres")
 
@@ -198,3 +198,11 @@ def test_redis_that_hangs_does_not_hang_a_request(tmp_path: Path) -> None:
         assert caches[alias]["OPTIONS"] == {"socket_connect_timeout": 1, "socket_timeout": 1}
     assert caches["default"]["KEY_FUNCTION"] == "django_tenants.cache.make_key"
     assert "KEY_FUNCTION" not in caches["shared"]
+
+
+def test_mail_is_sent_when_there_is_a_server_for_it(tmp_path: Path) -> None:
+    names = ("SENDS_MAIL", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS")
+    url = "smtp+tls://portal:se%40cret@mail.example:587"
+    found = loaded(*names, data_dir=tmp_path, EMAIL_URL=url)
+    assert tuple(found.values()) == (True, "mail.example", 587, "portal", "se@cret", True)
+    assert loaded("SENDS_MAIL", data_dir=tmp_path) == {"SENDS_MAIL": False}

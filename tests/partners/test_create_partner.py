@@ -104,6 +104,6 @@ def test_a_new_schema_carries_no_rows_of_others(alpha: Cast) -> None:
     """Trap 27."""
     open_partner(Opening("delta", "delta.localhost", "ann@delta.example", "x"))
     with schema_context("delta"), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM collectors_collectorkey UNION ALL SELECT count(*) FROM django_session")
+        cursor.execute("SELECT count(*) FROM collectors_collectorkey UNION ALL SELECT count(*) FROM accounts_session")
         assert cursor.fetchall() == [(0,), (0,)]
         assert User.objects.count() == 1

@@ -26,7 +26,7 @@ def execute(statement: str) -> None:
 def decoys(gamma: Cast) -> Iterator[None]:
     """Tables in `public` with all that a tenant's own hold, as a careless migration would leave them (trap 24)."""
     names = [
-        "django_session",
+        "accounts_session",
         "accounts_user",
         "collectors_collector",
         "collectors_collectorkey",

@@ -10,14 +10,14 @@ from django.test import Client
 from django.urls import URLPattern
 from django_tenants.utils import schema_context
 
-from accounts import roles, tokens
-from accounts.models import Role, Scope, User
+from accounts import people, roles, tokens
+from accounts.models import Role, Scope
 from collectors import registry
 from portal.urls import urlpatterns
 from tests.cast import MACHINE, Cast
 
-TOKEN, OWN = "TOKEN", "OWN"
-"""Stand in a path for the ids of an enrolment token, and of a personal token of the caller."""
+TOKEN, LINK, PERSON, OWN, SESSION = "TOKEN", "LINK", "PERSON", "OWN", "SESSION"
+"""Stand in a path for ids: of an enrolment token, an invitation, a person; of the caller's own token and session."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ PAGES = (
     Page("sign-in", "/sign-in", None),
     Page("sign-out", "/sign-out", Role.VIEWER, "post", 302),
     Page("password", "/password", Role.VIEWER),
+    Page("forgot", "/forgot", None),
+    Page("invitation", "/invitation/unknown", None),
+    Page("new-password", "/new-password/unknown", None),
+    Page("sessions", "/sessions", Role.VIEWER),
+    Page("end-all-sessions", "/sessions/end-all", Role.VIEWER, "post", 302),
+    Page("end-session", f"/sessions/{SESSION}/end", Role.VIEWER, "post", 302),
+    Page("people", "/manage/people", Role.ADMIN),
+    Page("invite", "/manage/people/invite", Role.ADMIN, "post"),
+    Page("change-role", f"/manage/people/{PERSON}/role", Role.ADMIN, "post", 400),
+    Page("deactivate", f"/manage/people/{PERSON}/deactivate", Role.ADMIN, "post", 302),
+    Page("reactivate", f"/manage/people/{PERSON}/reactivate", Role.ADMIN, "post", 302),
+    Page("offer-reset", f"/manage/people/{PERSON}/reset", Role.ADMIN, "post"),
+    Page("withdraw-invitation", f"/manage/invitations/{LINK}/withdraw", Role.ADMIN, "post", 302),
     Page("tokens", "/tokens", Role.VIEWER),
     Page("make-own-token", "/tokens/make", Role.VIEWER, "post"),
     Page("revoke-own-token", f"/tokens/{OWN}/revoke", Role.VIEWER, "post", 302),
@@ -86,12 +99,19 @@ def send(client: Client, page: Page, ids: Ids, role: Role = Role.ADMIN) -> Any:
 @pytest.fixture
 def ids(alpha: Cast) -> Ids:
     with schema_context(alpha.schema):
-        shared = {TOKEN: registry.make_enrolment_token(actor="test").public_id}
-        return Ids(shared, {role: _own(alpha.user(role)) for role in Role})
+        invitation = people.invite("new@alpha.example", Role.VIEWER, actor="test", ip=None)
+        shared = {
+            TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
+            PERSON: str(alpha.user(Role.ANALYST).pk),
+        }  # fmt: skip
+        return Ids(shared, {role: _own(alpha, role) for role in Role})
 
 
-def _own(user: User) -> dict[str, str]:
-    return {OWN: tokens.make(user, "test", Scope.READ, 1, ip=None).public_id}
+def _own(cast: Cast, role: Role) -> dict[str, str]:
+    user = cast.user(role)
+    cast.client(role)
+    session = user.sessions.get().public_id
+    return {OWN: tokens.make(user, "test", Scope.READ, 1, ip=None).public_id, SESSION: session}
 
 
 def test_every_address_declares_the_role_that_this_table_says() -> None:
@@ -144,11 +164,10 @@ def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: 
         assert answer["Location"].startswith("/sign-in")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in (page.path for page in PAGES) if any(name in path for name in (TOKEN, OWN))]
-    + ["/machines/only-alpha"],
-)
+GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, OWN, SESSION))]
+
+
+@pytest.mark.parametrize("path", [*GUESSED, "/machines/only-alpha"])
 def test_ids_of_another_partner_are_not_found(path: str, alpha: Cast, beta: Cast, ids: Ids) -> None:
     with schema_context(alpha.schema):
         registry.register("only-alpha", "", actor="test", ip=None)
@@ -195,7 +214,10 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
     assert 'href="/manage/machines"' not in viewer
 
 
-@pytest.mark.parametrize("path", ["/", f"/machines/{MACHINE}", "/manage/machines", "/add", "/password"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", f"/machines/{MACHINE}", "/manage/machines", "/add", "/password", "/tokens", "/sessions", "/manage/people"],
+)
 def test_nothing_on_a_page_is_inline_or_from_another_host(path: str, alpha: Cast) -> None:
     answer = alpha.client(Role.ADMIN).get(path)
     text = answer.content.decode()
