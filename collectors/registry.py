@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -16,13 +16,25 @@ from collectors import keys
 from collectors.models import Collector, CollectorKey, EnrolmentToken, is_machine_id
 from core.errors import ServiceError
 
+_LIVE_KEY = """
+    SELECT held.digest, machine.id, machine.machine_id FROM collectors_collectorkey held
+    JOIN collectors_collector machine ON machine.id = held.collector_id
+    WHERE held.key_id = %s AND held.revoked_at IS NULL AND (held.expires_at IS NULL OR held.expires_at > %s)
+      AND machine.active
+"""
+
 
 def authenticate(secret: keys.Secret) -> Collector | None:
-    """The machine of a live key, or None: unknown, revoked and expired keys look and cost the same."""
-    found = (
-        CollectorKey.objects.live(timezone.now()).select_related("collector").filter(key_id=secret.public_id).first()
-    )
-    return found.collector if secret.matches(found.digest if found else None) and found else None
+    """The machine of a live key, or None: unknown, revoked and expired keys look and cost the same.
+
+    Plain SQL, because every upload asks; of the machine only id and machine_id are loaded.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_KEY, [secret.public_id, timezone.now()])
+        digest, *machine = cursor.fetchone() or (None,)
+    if not secret.matches(digest) or not machine:
+        return None
+    return Collector.from_db(connection.alias, ("id", "machine_id"), machine)
 
 
 def find(machine_id: str) -> Collector:

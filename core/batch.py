@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Match, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Match, Optional, Sequence, Tuple
 
 from core.catalogue import Dataset, Metric
 
@@ -335,7 +335,8 @@ def _resolve_header(
     if len(header) > MAX_COLUMNS:
         raise BatchError("bad_value", f"The header has {len(header)} columns, more than {MAX_COLUMNS}.")
     unknown = [name for name, column in zip(header, columns) if column is None]
-    absent = [name for name in dataset.metric_names if name not in names]
+    named = set(names)
+    absent = [name for name in dataset.metric_names if name not in named]
     warnings = [f"Unknown column ignored: {name[:80]}" for name in unknown[:MAX_PROBLEMS]]
     if len(unknown) > MAX_PROBLEMS:
         warnings.append(f"… and {len(unknown) - MAX_PROBLEMS} more unknown columns ignored")
@@ -346,7 +347,19 @@ def _resolve_header(
 
 def _known_columns(dataset: Dataset, window: Optional[Window]) -> Mapping[str, _Column]:
     """Every header name that this dataset understands, aliases included."""
-    known = {"timestamp": _Column("timestamp", _trimmed(_required(_in_window(window))))}
+    made = _COLUMNS.get(dataset.name)
+    if made is None or made[0] is not dataset:
+        made = _COLUMNS[dataset.name] = (dataset, _make_columns(dataset))
+    return {**made[1], "timestamp": _Column("timestamp", _trimmed(_required(_in_window(window))))}
+
+
+_COLUMNS: Dict[str, Tuple[Dataset, Mapping[str, _Column]]] = {}
+"""By the dataset's name, made once: a dataset is immutable, and too large to be hashed for every file."""
+
+
+def _make_columns(dataset: Dataset) -> Mapping[str, _Column]:
+    """All but `timestamp`, which depends on the window."""
+    known = {}
     known["machine_id"] = known["hostname"] = _Column("machine_id", _trimmed(_required(parse_text)))
     if dataset.instance:
         integer = dataset.instance_dtype == "bigint"
@@ -434,7 +447,7 @@ class _Reading:
         return {name: [column[index] for index in good] for name, column in values.items()}
 
 
-def _fast_numbers(column: _Column, cells: Iterable[str]) -> Optional[List[Any]]:
+def _fast_numbers(column: _Column, cells: Sequence[str]) -> Optional[List[Any]]:
     """A whole numeric column at once when every cell is digits and a point, in range, or empty; else None."""
     metric = column.metric
     if metric is None or not metric.is_number:
@@ -447,5 +460,7 @@ def _fast_numbers(column: _Column, cells: Iterable[str]) -> Optional[List[Any]]:
         return None
     if column.factor != 1.0:
         numbers = [_without_dust(number * column.factor) for number in numbers]
+    if len(numbers) == len(cells):
+        return numbers
     remaining = iter(numbers)
     return [next(remaining) if cell else None for cell in cells]

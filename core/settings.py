@@ -131,7 +131,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": {
         **environ.Env.db_url_config(DATABASE_URL or embedded.locate(DATA_DIR).url()),
-        "ENGINE": "django_tenants.postgresql_backend",
+        "ENGINE": "core.postgresql",
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -144,7 +144,7 @@ def _cache(name: str, **options: Any) -> dict[str, Any]:
         away = {"socket_connect_timeout": 1, "socket_timeout": 1}
         backend = "django.core.cache.backends.redis.RedisCache"
         return {"BACKEND": backend, "LOCATION": _values["CACHE_URL"], "OPTIONS": away, **options}
-    return {"BACKEND": "diskcache.DjangoCache", "LOCATION": str(DATA_DIR / "cache" / name), **options}
+    return {"BACKEND": "core.cache.DiskCache", "LOCATION": str(DATA_DIR / "cache" / name), **options}
 
 
 # Two aliases (trap 25): what belongs to a tenant has the tenant in its key; limits and host lookups must not.

@@ -1,0 +1,1 @@
+"""The database backend: django-tenants' with one round trip less in every request."""
