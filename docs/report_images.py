@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 END = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = 21
-MACHINE = "db01"
-PAGE = "6"
+MACHINE = "shop02"
+PAGE = "3"
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--hide-scrollbars", "--force-color-profile=srgb",
@@ -66,7 +66,7 @@ def photograph(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as profile:
         shot = f"--screenshot={IMAGES / 'report-html.png'}"
         page = (folder / "report.html").as_uri()
-        command = [*CHROMIUM, f"--user-data-dir={profile}", shot, "--window-size=1100,1500", page]
+        command = [*CHROMIUM, f"--user-data-dir={profile}", shot, "--window-size=1100,1350", page]
         subprocess.run(command, check=True, capture_output=True)
     command = ["pdftoppm", "-r", "80", "-png", "-f", PAGE, "-l", PAGE, "-singlefile"]
     subprocess.run([*command, str(folder / "report.pdf"), str(IMAGES / "report-pdf")], check=True)

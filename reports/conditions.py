@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.checked import UNKNOWN, Checked
 from reports.filesystems import Filling, NearlyFull
 from reports.measures import MEASURES, measured
-from reports.patterns import hourly_means, rank_correlation
+from reports.patterns import rank_correlation
+from reports.recurring import Climbs, Nightly
 from reports.statistics import DAY, HOUR, Times, Values, exceed, fit_trend, sampling_interval, summarise
 from reports.table import Machine
 from reports.wording import Clock, count, duration, number, percent
@@ -146,46 +146,7 @@ class Related:
         return f"{MEASURES[self.measure].title} {how} to {MEASURES[self.other].title}"
 
 
-@dataclass(frozen=True)
-class Nightly:
-    """An hour between 22:00 and 06:00 lies far above the machine's usual hour, on four of five days or more."""
-
-    measure: str
-    factor: float
-    least: float
-    days: int = 4
-
-    def check(self, machine: Machine, clock: Clock) -> Checked:
-        values = measured(machine.system, self.measure)
-        if values is None:
-            return UNKNOWN
-        hourly = hourly_means(clock.local(machine.system.times), values)
-        if hourly.days < self.days:
-            return UNKNOWN
-        usual = float(np.median(hourly.means))
-        high = hourly.means >= max(self.factor * usual, self.least)
-        heavy = [hour for hour in (22, 23, 0, 1, 2, 3, 4, 5) if self._recurs(high[hourly.hours % 24 == hour])]
-        return Checked("met", self._say(heavy, usual, hourly.means, hourly.hours)) if heavy else Checked("clear")
-
-    def _recurs(self, nights: NDArray[np.bool_]) -> bool:
-        return nights.size >= self.days and bool(nights.mean() >= 0.8)
-
-    def _say(self, heavy: list[int], usual: float, means: Values, hours: NDArray[np.int64]) -> str:
-        measure = MEASURES[self.measure]
-        night = means[np.isin(hours % 24, heavy)]
-        nights = len(np.unique(hours[np.isin(hours % 24, heavy)] // 24))
-        return (
-            f"{measure.title} has a mean of {number(float(night.mean()), measure.unit)} between {heavy[0]:02d}:00 and "
-            f"{(heavy[-1] + 1) % 24:02d}:00, against {number(usual, measure.unit)} in its median hour (the rule asks "
-            f"for {self.factor:g} times that and {number(self.least, measure.unit)}, on four of five nights); "
-            f"{count(nights, 'night')}, {count(means.size, 'hour')}."
-        )
-
-    def describe(self) -> str:
-        return f"{MEASURES[self.measure].title} at {self.factor:g} times its median hour every night"
-
-
-Condition = Excess | Typical | Growth | Related | Nightly | Filling | NearlyFull
+Condition = Excess | Typical | Growth | Related | Climbs | Nightly | Filling | NearlyFull
 
 
 def _at(measure: str, below: bool, threshold: float) -> str:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.checked import Checked
-from reports.conditions import Condition, Excess, Growth, Nightly, Related, Typical
+from reports.conditions import Condition, Excess, Growth, Related, Typical
 from reports.document import Finding, Severity
 from reports.filesystems import Filling, NearlyFull
 from reports.measures import measured
+from reports.recurring import Climbs, Nightly
 from reports.table import Machine
 from reports.wording import Clock
 
@@ -165,6 +166,16 @@ RULES = (
         "medium",
         "Look for a program that leaks: compare resident memory of processes a few days apart, and plan its restart.",
         "Sen (1968), Estimates of the regression coefficient based on Kendall's tau, JASA 63",
+    ),
+    Rule(
+        "memory-leak",
+        "Memory",
+        "warning",
+        "Memory climbs until a restart and climbs again",
+        (Climbs("mem_used_percent", 2, 8),),
+        "medium",
+        "A program leaks and restarts hide it: compare resident memory of processes a day apart.",
+        PROC,
     ),
     Rule(
         "memory-oversized",

@@ -79,6 +79,11 @@ def leak(columns: Columns) -> None:
     columns["mem_used_mb"] += np.linspace(0, 4000, columns["timestamp"].size)
 
 
+def leak_and_restart(columns: Columns) -> None:
+    days = (columns["timestamp"] - machines.START) / 86_400
+    columns["mem_used_mb"] += days % 2.4 * 2_500
+
+
 def stall(columns: Columns) -> None:
     columns["psi_io_full"][machines.hours(columns, 2, 3)] = 40
 
@@ -111,6 +116,7 @@ AILMENTS = {
     "memory-swapping": swap,
     "memory-low": fill_memory,
     "memory-growth": leak,
+    "memory-leak": leak_and_restart,
     "disk-stall": stall,
     "disk-slow": slow_disk,
     "net-errors": damage,
