@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _MODULES = {
+    "doctor": ("agent.doctor", "say what is wrong here, and how to set it right"),
     "process": ("agent.process", "validate, merge, sort, dedupe, resample, split and convert CSV files"),
     "import-sar": ("agent.sar", "read the history that sysstat has of this machine"),
 }

@@ -133,7 +133,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def installing(agent: bytes, tmp_path: Path) -> Iterator[Installing]:
     handler = type("Serving", (Portal,), {"agent": agent})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     yield Installing(url, hashlib.sha256(agent).hexdigest(), tmp_path)
     server.shutdown()
