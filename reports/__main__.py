@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from reports import as_json, build, drawing, html, pdf, table
 from reports.comparison import Period
+from reports.document import Document
 from reports.options import parse
 from reports.wording import Clock
 
@@ -26,11 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> int:
     try:
-        export = table.read(options.exports)
+        document = _document(options)
     except table.ExportError as error:
         return _fail(str(error))
-    extras = build.Extras(_periods(options), dict(options.price))
-    document = build.build(export, Clock(options.timezone), options.title, extras)
     if options.chart and options.chart[0] not in document.figures():
         return _fail(f"there is no chart {options.chart[0]!r}; there are: {', '.join(document.figures())}.")
     drawings = drawing.draw(document)
@@ -44,6 +43,12 @@ def _write(options: argparse.Namespace) -> int:
         name, path = options.chart
         _replace(Path(path), drawing.alone(document.figures()[name], Path(path).suffix))
     return 0
+
+
+def _document(options: argparse.Namespace) -> Document:
+    """The samples are let go before anything is drawn: they and a PDF of a hundred machines need not fit together."""
+    extras = build.Extras(_periods(options), dict(options.price))
+    return build.build(table.read(options.exports), Clock(options.timezone), options.title, extras)
 
 
 def _periods(options: argparse.Namespace) -> tuple[Period, Period] | None:
