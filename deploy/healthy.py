@@ -1,7 +1,7 @@
 """Health checks inside the image, which has no curl: an address that answers 200, or a file that is touched often.
 
 python deploy/healthy.py http://127.0.0.1:8000/api/v1/status
-python deploy/healthy.py /tmp/worker-alive 7500
+python deploy/healthy.py /tmp/worker-alive 120
 """
 
 from __future__ import annotations

@@ -21,6 +21,13 @@ from tests.cast import Cast
 HOUR, MINUTE = rollups.HOUR, timedelta(minutes=1)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_rolled_up(request: pytest.FixtureRequest) -> None:
+    for name in {"alpha", "beta"} & set(request.fixturenames):
+        with schema_context(request.getfixturevalue(name).schema):
+            rollups.execute(f"UPDATE {rollups_tables.ROLLED} SET until = %s", [past_hour(48)])
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -71,6 +71,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def portal_of(data_dir: Path, port: int) -> RunningPortal:
     password = json.loads((data_dir / "demo.json").read_text())["partners"]["demo"]["users"]["viewer"]["password"]
     return RunningPortal(port, password, {}, "")
@@ -93,7 +100,8 @@ def test_a_first_start_shows_this_host_and_kill_9_leaves_nothing_behind(data_dir
 
         wait_for(has_uploaded, 60, "the first upload of this host")
         started = descendants(process.pid)
-        assert len(started) >= 4  # PostgreSQL, granian and its workers, the agent
+        assert len(started) >= 5  # PostgreSQL, granian and its workers, the agent, the worker
+        assert any(b"\0work\0" in command_line(pid) for pid in started)
         process.send_signal(signal.SIGKILL)
         wait_for(lambda: not any(map(is_alive, started)), 30, "the end of every process that was started")
     finally:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from analysis.management.commands.work import BEAT_SECONDS
 from core import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,11 +81,16 @@ def test_the_portals_variables_are_settings() -> None:
 
 
 def test_commands_exist() -> None:
-    worker = (ROOT / "deploy/worker.sh").read_text()
-    named = [*re.findall(r"manage\.py (\w+)", worker), SERVICES["web"]["command"][2]]
-    assert named == ["partitions", "retention", "serve"]
+    named = [SERVICES[name]["command"][2] for name in ("web", "worker")]
+    assert named == ["serve", "work"]
     assert set(named) <= set(get_commands())
-    subprocess.run(["sh", "-n", ROOT / "deploy/worker.sh"], check=True)
+
+
+def test_the_worker_is_watched_by_the_file_that_it_touches() -> None:
+    worker = SERVICES["worker"]
+    file = worker["command"][worker["command"].index("--alive-file") + 1]
+    assert worker["healthcheck"]["test"][3] == file
+    assert float(worker["healthcheck"]["test"][4]) > 3 * BEAT_SECONDS
 
 
 @pytest.mark.skipif(

@@ -70,6 +70,7 @@ class Command(BaseCommand):
             agent = Agent(contents, data_dir, logs)
             stack.callback(agent.stop)
             _wait_for_portal(port, portal, logs)
+            _start_worker(logs, stack)
             self._say(describe(contents, data_dir))
             filling = Filling(self._say)
             filling.start()
@@ -160,6 +161,14 @@ def _start_portal(port: int, logs: Path, stack: ExitStack) -> subprocess.Popen[b
     portal = serve.start(HOST, port, 2, 4, environment={**os.environ, "HTTPS": "false"}, output=log)
     stack.callback(processes.stop, portal)
     return portal
+
+
+def _start_worker(logs: Path, stack: ExitStack) -> None:
+    """The periodic duties: partitions, roll-ups, retention."""
+    log = stack.enter_context((logs / "worker.log").open("wb"))
+    command = [sys.executable, "manage.py", "work"]
+    worker = processes.start(command, settings.BASE_DIR, {**os.environ, "HTTPS": "false"}, log)
+    stack.callback(processes.stop, worker)
 
 
 def _wait_for_portal(port: int, portal: subprocess.Popen[bytes], logs: Path) -> None:
