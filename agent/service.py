@@ -123,7 +123,7 @@ class Service:
             self._uploader.schedule(self._config.upload_seconds)
 
     def _start_upload(self) -> None:
-        self._uploader.start(self._config, self.state.notes(), self.state.status.inventory)
+        self._uploader.start(self._config, self.state.notes(), self.state.inventory_sent())
 
     def _seal(self) -> None:
         """The bounds are enforced here, while no child is sending."""

@@ -15,6 +15,7 @@ from agent.sample import MAX_GAP_INTERVALS, Gap
 
 _LOG = logging.getLogger("perfagent")
 SIGN_OF_LIFE_SECONDS = 30.0
+INVENTORY_SECONDS = 3600.0
 
 
 class State:
@@ -23,6 +24,7 @@ class State:
     def __init__(self, spool_dir: str) -> None:
         self._spool_dir = spool_dir
         self._written_at = 0.0
+        self._inventory_at = -INVENTORY_SECONDS
         self.has_news = True
         self.status = status.Status()
 
@@ -95,6 +97,13 @@ class State:
     def _add(self, event: events.Event) -> None:
         self.status.add(event)
         self.has_news = True
+
+    def inventory_sent(self) -> str | None:
+        """The mark of the inventory that the portal has; None when it was looked at less than an hour ago."""
+        if self.status.inventory and time.monotonic() - self._inventory_at < INVENTORY_SECONDS:
+            return None
+        self._inventory_at = time.monotonic()
+        return self.status.inventory
 
     def notes(self) -> dict[str, str]:
         """Form fields that tell the portal of what it does not know yet."""

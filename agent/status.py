@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agent import __version__
+from agent.durable import write_all
 from agent.events import Event, added
 
+_to_json = json.JSONEncoder().encode
 OK, WARNING, CRITICAL = 0, 1, 2
 _WORDS = ("OK", "WARNING", "CRITICAL")
 _LATE_INTERVALS = 3
@@ -59,8 +61,11 @@ def path_of(spool_dir: str) -> str:
 def write(spool_dir: str, status: Status) -> None:
     """Whole, but not fsynced: it says nothing that a restart could not say again. OSError when the disk is full."""
     temporary = f"{path_of(spool_dir)}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(asdict(status), file)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(handle, _to_json(vars(status)).encode())
+    finally:
+        os.close(handle)
     os.replace(temporary, path_of(spool_dir))
 
 

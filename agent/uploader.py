@@ -52,8 +52,8 @@ class Uploader:
     def handles(self) -> list[int]:
         return [self._pipe] if self._pid else []
 
-    def start(self, config: Config, notes: dict[str, str], inventory: str) -> None:
-        """notes: form fields for the portal. inventory: the mark of the one that it has."""
+    def start(self, config: Config, notes: dict[str, str], inventory: str | None) -> None:
+        """notes: form fields for the portal. inventory: the mark of the one that it has; None: do not look."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         started = time.monotonic()
         pid = os.fork()
@@ -113,7 +113,7 @@ class Uploader:
 
 
 def _drain_in_child(
-    spool: Spool, config: Config, writer: int, started: float, notes: dict[str, str], inventory_sent: str
+    spool: Spool, config: Config, writer: int, started: float, notes: dict[str, str], inventory_sent: str | None
 ) -> None:
     """Never returns. The imports stand here so that only the child pays for them."""
     parent = os.getppid()
@@ -125,12 +125,14 @@ def _drain_in_child(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda got, _: stopping.append(got))
         spool.release_lock()
-        from agent import inventory
         from agent.upload import drain
 
-        text, mark = inventory.changed(config, inventory_sent)
-        if text:
-            notes = {**notes, "inventory": text}
+        mark = ""
+        if inventory_sent is not None:
+            from agent import inventory
+
+            text, mark = inventory.changed(config, inventory_sent)
+            notes = {**notes, "inventory": text} if text else notes
 
         def keep_going() -> bool:
             return not stopping and os.getppid() == parent and time.monotonic() - started < MAX_DRAIN_SECONDS
