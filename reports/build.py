@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.comparison import Period
-from reports.document import Block, Document, Section
+from reports.document import Block, Document, Paragraph, Section, Table
 from reports.figures import View
 from reports.review import Review, review
 from reports.rules import AREAS
@@ -43,11 +43,23 @@ def build(export: Export, clock: Clock, title: str | None = None, extras: Extras
         reviews[0].name if len(reviews) == 1 else count(len(reviews), "machine"),
         max(each.coverage.end for each in reviews),
         tuple((area, summary.worst(reviews, area)) for area in AREAS),
-        (*_facts(reviews, clock, export.notes), *(("Source", source) for source in export.sources)),
-        tuple(_sections(reviews, export.machines, clock, extras or Extras())),
+        (*_facts(reviews, clock, export.notes), ("Source", _made_from(export))),
+        (*_sections(reviews, export.machines, clock, extras or Extras()), _sources(export)),
         tuple(finding for each in reviews for finding in each.findings),
         tuple(verdict for each in reviews for verdict in each.verdicts),
     )
+
+
+def _made_from(export: Export) -> str:
+    whose = "its" if len(export.sources) == 1 else "their"
+    return f"{count(len(export.sources), 'file')}, named with {whose} SHA-256 at the end"
+
+
+def _sources(export: Export) -> Section:
+    """The files, so that every figure can be worked out again from the same bytes."""
+    table = Table("Files", ("File", "Bytes", "SHA-256"), export.sources, (1,))
+    words = Paragraph("Every figure of this report can be worked out again from these files, and from nothing else.")
+    return Section("sources", "What this report was made from", 1, (words, table))
 
 
 def _sections(reviews: Sequence[Review], machines: Machines, clock: Clock, extras: Extras) -> Iterator[Section]:

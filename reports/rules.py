@@ -141,7 +141,7 @@ RULES = (
         "memory-swapping",
         "Memory",
         "warning",
-        "The machine swaps all the time",
+        "The machine keeps swapping",
         (Excess("swap_traffic_mb", 0.5, 0.05),),
         "high",
         "Swap space in use does no harm; traffic does. Reduce what runs here, or add memory.",

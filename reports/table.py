@@ -76,7 +76,7 @@ class Export:
 
     machines: Machines
     notes: tuple[str, ...]
-    sources: tuple[str, ...] = ()
+    sources: tuple[tuple[str, str, str], ...] = ()
 
 
 def read(paths: Sequence[Path]) -> Export:
@@ -95,10 +95,13 @@ def read(paths: Sequence[Path]) -> Export:
     return Export(Machines(_by_machine(merged, notes)), tuple(notes), tuple(_source(path) for path in paths))
 
 
-def _source(path: Path) -> str:
+def _source(path: Path) -> tuple[str, str, str]:
+    return show(path.name), f"{path.stat().st_size:,}", _sha256(path)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{show(path.name)}, {path.stat().st_size:,} bytes, SHA-256 {digest[:16]}…"
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _merge(dataset: str, machines: Parts, notes: list[str]) -> Frames:

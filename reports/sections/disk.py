@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.document import Block, Paragraph, Table
-from reports.figures import View, by_instance, over_time, statistics_table
+from reports.figures import View, by_instance, distribution, over_time, statistics_table
 from reports.filesystems import DATASET, fillings, newest, say_days
 from reports.patterns import Filling as Growth
 from reports.wording import number
@@ -28,6 +28,7 @@ def build(view: View) -> tuple[Block, ...]:
         over_time(view, "Disk throughput", ("disk_read_mb", "disk_write_mb")),
         over_time(view, "Disk operations", ("disk_read_iops", "disk_write_iops")),
         over_time(view, "Disk await: mean time of an I/O", ("disk_await_ms",), band=True),
+        *distribution(view, "Disk await", "disk_await_ms"),
         over_time(view, "Disk queue depth", ("disk_queue_depth",), band=True, height=110),
         over_time(view, "Disk utilisation of the busiest disk", ("disk_io_util",), band=True, height=110),
         Paragraph(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reports.document import SEVERITIES, Block, Paragraph, Severity, Table
 from reports.measures import MEASURES
@@ -20,8 +21,17 @@ def build(reviews: Sequence[Review], clock: Clock) -> tuple[Block, ...]:
         key=lambda verdict: SEVERITIES.index(verdict.severity),
     )
     overview = () if len(reviews) == 1 else (_overview(reviews),)
-    told = verdicts if len(reviews) == 1 else [verdict for verdict in verdicts if _is_wrong(verdict.severity)]
-    return (Paragraph(_headline(reviews)), *overview, *told[:MAXIMUM_VERDICTS], *_gap_table(reviews, clock))
+    if len(reviews) > 1:
+        verdicts = [replace(verdict, checked="") for verdict in verdicts if _is_wrong(verdict.severity)]
+    many = len(verdicts) - MAXIMUM_VERDICTS
+    more = [Paragraph(f"{count(many, 'further verdict')} stand in the list of machines.")] if many > 0 else []
+    return (
+        Paragraph(_headline(reviews)),
+        *verdicts[:MAXIMUM_VERDICTS],
+        *more,
+        *overview,
+        *_gap_table(reviews, clock),
+    )
 
 
 def worst(reviews: Sequence[Review], area: Area) -> Severity:

@@ -70,6 +70,7 @@ def test_the_sections_stand_in_order(write: WriteExport) -> None:
         "Network",
         "Patterns and forecast",
         "Recommendations",
+        "What this report was made from",
     ]
     assert sum(isinstance(block, Figure) for block in document.blocks()) >= 12
 
@@ -84,6 +85,15 @@ def test_the_first_page_tells_period_zone_coverage_and_gaps(write: WriteExport) 
     assert facts["Gaps"] == (
         "1 longer than two intervals, 4 h 15 min in all: 2026-01-05 09:15 to 2026-01-05 13:30 (4 h 15 min)"
     )
+
+
+def test_the_report_names_its_files_by_their_hash(write: WriteExport) -> None:
+    columns = machines.healthy(days=0.1, interval=600)
+    paths = [write({"web-01": columns}, f"{number}.csv") for number in range(2)]
+    document = make(*paths)
+    assert dict(document.facts)["Source"] == "2 files, named with their SHA-256 at the end"
+    (files,) = [block for block in document.sections[-1].blocks if isinstance(block, Table)]
+    assert [row[2] for row in files.rows] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def test_a_change_of_the_clock_is_told() -> None:
@@ -231,6 +241,7 @@ def test_several_machines_have_a_chapter_each_and_stand_worst_first(write: Write
         "app-01",
         "app-02",
         "Recommendations",
+        "What this report was made from",
     ]
     assert dict(document.standing)["Memory"] == "critical"
     names = [section.name for section in document.sections]
@@ -248,7 +259,7 @@ def test_of_many_machines_the_worst_have_chapters_and_all_stand_in_the_summary(w
     chapters = [section.title for section in document.sections if section.level == 1]
     assert chapters[0] == "Executive summary"
     assert {"app-03", "app-09"} < set(chapters)
-    assert len(chapters) == 8
+    assert len(chapters) == 9
     (overview,) = [block for block in document.sections[0].blocks if isinstance(block, Table)]
     assert sorted(row[0] for row in overview.rows) == sorted(made)
     assert any("also on 2 machines: app-07, app-08." in line for line in said(document))
