@@ -19,6 +19,8 @@ _MODULES = {
     "doctor": ("agent.doctor", "say what is wrong here, and how to set it right"),
     "process": ("agent.process", "validate, merge, sort, dedupe, resample, split and convert CSV files"),
     "import-sar": ("agent.sar", "read the history that sysstat has of this machine"),
+    "ctl": ("agent.ctl", "machines, uploads and exports through the portal's API"),
+    "completion": ("agent.ctl_completion", "print the completion script of a shell"),
 }
 """Commands with an argument parser of their own, by module, imported only when asked for."""
 

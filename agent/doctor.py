@@ -20,13 +20,17 @@ _WORDS = {GOOD: "ok", NOTE: "note", PROBLEM: "PROBLEM"}
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="perfagent doctor", description="Says what is wrong here, and how to fix it.")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--offline", action="store_true", help="ask the portal nothing")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     findings = examine(os.environ, offline=options.offline)
     found = _print_json(findings) if options.json else _print_text(findings)
     return 1 if any(finding.level == PROBLEM for finding in found) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="perfagent doctor", description="Says what is wrong here, and how to fix it.")
+    top.add_argument("--json", action="store_true", help="for programs")
+    top.add_argument("--offline", action="store_true", help="ask the portal nothing")
+    return top
 
 
 def examine(environment: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:
