@@ -217,7 +217,7 @@ def with_rows(spec: Spec, rows: Sequence[Row], *, start: float = 0, end: float =
 
 
 def to_svg(spec: Spec, dark: bool = False) -> str:
-    """The chart as SVG text; the same specification gives the same bytes. Nothing is fetched.
+    """The chart as Vega draws it, as SVG text: what `reports.svg` is tested against. Nothing is fetched.
 
     Marks carry no labels of their own: a drawing stands with its description, and is a tenth quicker without.
     """
