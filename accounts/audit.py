@@ -26,19 +26,27 @@ def record(
     **detail: Any,
 ) -> None:
     """Write one event; the log line appears only once the transaction is committed. Never pass keys or passwords."""
-    moment = timezone.now()
-    AuditEvent.objects.create(
-        timestamp=moment, event=event, user=user, machine_id=machine_id, records=records, ip=ip, status=status,
+    written = AuditEvent.objects.create(
+        timestamp=timezone.now(), event=event, user=user, machine_id=machine_id, records=records, ip=ip, status=status,
         detail=detail,
     )  # fmt: skip
-    line = {
-        "timestamp": moment.isoformat(),
-        "event": event,
-        "user": user,
-        "tenant": current_schema(),
-        "machine_id": machine_id,
-        "records": records,
-        "ip": ip,
-        "status": status,
+    told = line(written, current_schema())
+    transaction.on_commit(lambda: logger.info("%s", told))
+
+
+def entry(event: AuditEvent, tenant: str) -> dict[str, Any]:
+    """An event as it stands on the application log and in exports; `detail` is for the portal's own page only."""
+    return {
+        "timestamp": event.timestamp.isoformat(),
+        "event": event.event,
+        "user": event.user,
+        "tenant": tenant,
+        "machine_id": event.machine_id,
+        "records": event.records,
+        "ip": event.ip,
+        "status": event.status,
     }
-    transaction.on_commit(lambda: logger.info("%s", json.dumps(line)))
+
+
+def line(event: AuditEvent, tenant: str) -> str:
+    return json.dumps(entry(event, tenant))

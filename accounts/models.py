@@ -167,3 +167,25 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.event}"
+
+
+class AuditSeal(models.Model):
+    """A link of the hash chain over the audit log: SHA-256 of the link before it and of the event. Only ever added."""
+
+    event_id = models.BigIntegerField(unique=True)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.event_id} {self.digest[:12]}"
+
+
+class AuditWaiting(models.Model):
+    """An event that is not sealed yet; a trigger of the database enters it (migration 0006)."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.event_id)

@@ -36,9 +36,10 @@ ENROL = Action("enrol", Role.ADMIN, "Make and revoke enrolment tokens.")
 UPLOAD = Action("upload", None, "Upload samples; a machine only its own.", machine=True)
 PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
+AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")
 
 MATRIX = (
-    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS,
+    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -25,8 +26,8 @@ class PageRequest(TenantRequest):
     user: User
 
 
-PageView = Callable[Concatenate[PageRequest, P], HttpResponse]
-UrlView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+PageView = Callable[Concatenate[PageRequest, P], HttpResponseBase]
+UrlView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def page(action: Action | None, *methods: str) -> Callable[[PageView[P]], UrlView[P]]:
@@ -38,7 +39,7 @@ def page(action: Action | None, *methods: str) -> Callable[[PageView[P]], UrlVie
 
     def declare(view: PageView[P]) -> UrlView[P]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             refusal = _refuse_role(request, action) or _refuse_method(request, allowed)
             return refusal or view(cast(PageRequest, request), *args, **kwargs)
 

@@ -26,6 +26,7 @@ MENU = (
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
     Entry("people", "People", roles.PEOPLE),
+    Entry("audit", "Audit", roles.AUDIT),
 )
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from portal import enrolment, fleet, installing, links, machine, machines, people, sessions, signing, tokens
+from portal import audit, enrolment, fleet, installing, links, machine, machines, people, sessions, signing, tokens
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -31,6 +31,8 @@ urlpatterns = [
     path("manage/people/<int:user_id>/reactivate", people.reactivate, name="reactivate"),
     path("manage/people/<int:user_id>/reset", people.offer_reset, name="offer-reset"),
     path("manage/invitations/<str:link_id>/withdraw", people.withdraw, name="withdraw-invitation"),
+    path("manage/audit", audit.audit, name="audit"),
+    path("manage/audit/export.<str:form_name>", audit.export, name="export-audit"),
     path("tokens", tokens.own_tokens, name="tokens"),
     path("tokens/make", tokens.make, name="make-own-token"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="revoke-own-token"),

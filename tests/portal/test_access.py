@@ -50,6 +50,8 @@ PAGES = (
     Page("reactivate", f"/manage/people/{PERSON}/reactivate", Role.ADMIN, "post", 302),
     Page("offer-reset", f"/manage/people/{PERSON}/reset", Role.ADMIN, "post"),
     Page("withdraw-invitation", f"/manage/invitations/{LINK}/withdraw", Role.ADMIN, "post", 302),
+    Page("audit", "/manage/audit", Role.ADMIN),
+    Page("export-audit", "/manage/audit/export.csv", Role.ADMIN),
     Page("tokens", "/tokens", Role.VIEWER),
     Page("make-own-token", "/tokens/make", Role.VIEWER, "post"),
     Page("revoke-own-token", f"/tokens/{OWN}/revoke", Role.VIEWER, "post", 302),
@@ -216,7 +218,17 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", f"/machines/{MACHINE}", "/manage/machines", "/add", "/password", "/tokens", "/sessions", "/manage/people"],
+    [
+        "/",
+        f"/machines/{MACHINE}",
+        "/manage/machines",
+        "/add",
+        "/password",
+        "/tokens",
+        "/sessions",
+        "/manage/people",
+        "/manage/audit",
+    ],
 )
 def test_nothing_on_a_page_is_inline_or_from_another_host(path: str, alpha: Cast) -> None:
     answer = alpha.client(Role.ADMIN).get(path)
