@@ -45,7 +45,7 @@ def tamper(statement: str, *tables: str) -> None:
 
 def test_every_event_waits_and_is_sealed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seals, "BATCH", 3)
-    before = AuditEvent.objects.count()
+    before = AuditWaiting.objects.count()
     record(7)
     assert AuditWaiting.objects.count() == before + 7
     assert seals.seal() == before + 7
