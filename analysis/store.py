@@ -24,6 +24,8 @@ from core.errors import ServiceError
 from core.tenancy import current_schema
 
 ATTEMPTS = 4
+COPY_PIECE = 1 << 16
+"""Bytes handed to the connection at a time."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,13 @@ def rows_of(table: Table, collector_id: int) -> Rows:
     """A decoded table of one machine as COPY text."""
     columns = {name: cells for name, cells in table.columns.items() if name != "machine_id"}
     count = len(table)
-    texts = [_column_text(cells) for cells in columns.values()]
+    texts = [column_text(cells) for cells in columns.values()]
     body = "".join(["\t".join(row) + "\n" for row in zip([str(collector_id)] * count, *texts, strict=True)]).encode()
     moments = table.columns["timestamp"]
     return Rows(table.dataset, ("collector_id", *columns), body, count, min(moments), max(moments))
 
 
-def _column_text(cells: list[Any]) -> list[str]:
+def column_text(cells: Sequence[Any]) -> list[str]:
     """A column in PostgreSQL's text format; its values are of one type, or None."""
     if type(cells[0]) is float and None not in cells:
         return list(map(repr, cells))
@@ -108,14 +110,14 @@ def store(upload: Upload) -> Stored:
     A batch stored before is answered from the ledger; the same id with other content is UPLOAD_006. A sample that is
     there already is ignored (first writer wins) and counted as a duplicate.
     """
-    copy = _copy
+    write = copy
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _store(upload, copy)
+                return _store(upload, write)
         except IntegrityError as error:
             if isinstance(error.__cause__, postgres.UniqueViolation):  # a sample is there already: again, by staging
-                copy = _copy_new
+                write = _copy_missing
             elif isinstance(error.__cause__, postgres.CheckViolation):  # no partition for a month inside the window
                 _make_partitions(upload)
             else:
@@ -126,11 +128,11 @@ def store(upload: Upload) -> Stored:
     raise ServiceError("SERVER_002", "The batch met too many others at once; nothing was stored.", retry_after=2)
 
 
-def _store(upload: Upload, copy: Callable[[Rows], int]) -> Stored:
+def _store(upload: Upload, write: Callable[[Rows], int]) -> Stored:
     batch = _enter(upload)
     if batch is None:
         return Stored(_first_result(upload), repeated=True)
-    duplicates = upload.records - sum(copy(rows) for rows in upload.rows)
+    duplicates = upload.records - sum(write(rows) for rows in upload.rows)
     if duplicates:
         Batch.objects.filter(pk=batch.pk).update(duplicates=duplicates)
         batch.duplicates = duplicates
@@ -201,33 +203,42 @@ def _make_partitions(upload: Upload) -> None:
         partitions.create(partitions.plan(months.between(rows.first, rows.last)))
 
 
-def _copy(rows: Rows) -> int:
+def copy(rows: Rows) -> int:
     """A plain COPY; UniqueViolation when one of the samples is there already."""
     return _run_copy(rows, f'"{rows.dataset.table}"')
 
 
-def _copy_new(rows: Rows) -> int:
-    """By way of a staging table, passing over what is there; the rows written."""
+def copy_missing(rows: Rows) -> dict[int, int]:
+    """By way of a staging table, passing over what is there; collector id to how many of its rows were written."""
     table, columns = rows.dataset.table, _column_list(rows.columns)
     key = _column_list(tables.key_columns(rows.dataset))
     staging = f"staging_{rows.dataset.name}"
-    _run(lambda cursor: cursor.execute(f'CREATE TEMP TABLE {staging} (LIKE "{table}") ON COMMIT DROP'))
-    _run_copy(rows, staging)
     # By key, so that overlapping batches lock in one order; of one key the first in the file, so that it wins.
-    insert = f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM {staging} ORDER BY {key}, ctid '  # noqa: S608
-    return _run(lambda cursor: cursor.execute(insert + f"ON CONFLICT ({key}) DO NOTHING"))
+    insert = f"""
+        WITH written AS (
+            INSERT INTO "{table}" ({columns}) SELECT {columns} FROM {staging} ORDER BY {key}, ctid
+            ON CONFLICT ({key}) DO NOTHING RETURNING collector_id
+        )
+        SELECT collector_id, count(*) FROM written GROUP BY collector_id
+    """  # noqa: S608  # our names
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE TEMP TABLE {staging} (LIKE "{table}") ON COMMIT DROP')
+        _run_copy(rows, staging)
+        cursor.execute(insert)
+        written = dict(cursor.fetchall())
+        cursor.execute(f"DROP TABLE {staging}")
+    return written
+
+
+def _copy_missing(rows: Rows) -> int:
+    return sum(copy_missing(rows).values())
 
 
 def _run_copy(rows: Rows, target: str) -> int:
-    copy = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN"
-    return _run(lambda cursor: cursor.copy_expert(copy, io.BytesIO(rows.body)))
-
-
-def _run(statement: Callable[[Any], None]) -> int:
-    """Run a statement on a cursor of the current tenant; returns the rows it touched."""
+    statement = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN"
     with connection.cursor() as cursor:
         with connection.wrap_database_errors:
-            statement(cursor)
+            cursor.copy_expert(statement, io.BytesIO(rows.body), size=COPY_PIECE)
         return int(cursor.rowcount)
 
 

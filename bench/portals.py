@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import statistics
 import tempfile
@@ -32,6 +33,7 @@ def connect(portal: RunningPortal) -> None:
     import django
 
     django.setup()
+    logging.getLogger("perfanalysis.audit").setLevel("ERROR")
 
 
 def open_partner(name: str) -> None:

@@ -32,7 +32,7 @@ _RFC3339 = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SMALLEST = 1e-20
+SMALLEST = 1e-20
 """What is nearer to 0 is 0: nothing measured is so small, a 4-byte float may not hold it, nor NUMBER its decimals."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -101,7 +101,7 @@ def format_number(value: float) -> str:
 
 def _without_dust(value: float) -> float:
     """0 (never -0) for what is too near to 0."""
-    return 0.0 if abs(value) < _SMALLEST else value
+    return 0.0 if abs(value) < SMALLEST else value
 
 
 def escape_text(text: str) -> str:
@@ -246,7 +246,7 @@ def _in_window(window: Optional[Window]) -> Callable[[str], datetime]:
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """How one column of the file is read: its name in the table, and the function that reads a cell."""
 
     name: str
@@ -255,13 +255,16 @@ class _Column:
     factor: float = 1.0
 
 
-def decode(dataset: Dataset, data: bytes, *, window: Optional[Window] = None, skip_bad: bool = False) -> Decoded:
+def decode(
+    dataset: Dataset, data: bytes, *, window: Optional[Window] = None, skip_bad: bool = False, lines_before: int = 0
+) -> Decoded:
     """Read a whole CSV file; raises BatchError when it is refused.
 
     window: earliest and latest timestamp allowed. skip_bad: leave bad rows out and list them, instead of refusing all.
+    lines_before: of a piece of a larger file, how many lines it has between the header and this piece.
     """
-    header, rows, lines = _split(_text(data))
-    columns, warnings = _resolve_header(dataset, header, window)
+    header, rows, lines = _split(_text(data, lines_before), lines_before)
+    columns, warnings = resolve_header(dataset, header, window)
     reading = _Reading(skip_bad)
     rows, lines = reading.even_rows(rows, lines, header, ends_whole=data.endswith((b"\n", b"\r")))
     cells = list(zip(*rows)) if rows else [()] * len(header)
@@ -277,25 +280,27 @@ def decode(dataset: Dataset, data: bytes, *, window: Optional[Window] = None, sk
     return Decoded(table, warnings, reading.problems, reading.skipped)
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes, lines_before: int) -> str:
     if not data.strip():
         raise BatchError("empty", "The file is empty.")
     if b"\0" in data:
-        raise BatchError("encoding", f"Line {_line_of(data, data.index(0))} has a NUL byte.")
+        raise BatchError("encoding", f"Line {lines_before + _line_of(data, data.index(0))} has a NUL byte.")
     lone = re.search(rb"\r(?!\n)", data)
     if lone:
-        raise BatchError("encoding", f"Line {_line_of(data, lone.start())} has a carriage return without a line feed.")
+        raise BatchError(
+            "encoding", f"Line {lines_before + _line_of(data, lone.start())} has a carriage return without a line feed."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BatchError("encoding", f"Line {_line_of(data, error.start)} is not valid UTF-8.") from None
+        raise BatchError("encoding", f"Line {lines_before + _line_of(data, error.start)} is not valid UTF-8.") from None
 
 
 def _line_of(data: bytes, position: int) -> int:
     return data.count(b"\n", 0, position) + 1
 
 
-def _split(text: str) -> Tuple[List[str], List[List[str]], List[int]]:
+def _split(text: str, lines_before: int) -> Tuple[List[str], List[List[str]], List[int]]:
     """Header cells, rows, and the line each row ends on; blank lines are passed over."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: List[List[str]] = []
@@ -306,20 +311,21 @@ def _split(text: str) -> Tuple[List[str], List[List[str]], List[int]]:
             read = reader.line_num
             if row:
                 rows.append(row)
-                lines.append(read)
+                lines.append(lines_before + read)
     except csv.Error as error:
         kind = "truncated" if "unexpected end" in str(error) else "bad_value"
         reason = "a quote is opened and never closed" if kind == "truncated" else str(error)
-        raise BatchError(kind, f"Line {read + 1} is not CSV: {reason}.") from None
+        raise BatchError(kind, f"Line {lines_before + read + 1} is not CSV: {reason}.") from None
     if not rows:
         raise BatchError("empty", "The file is empty.")
     header = [cell.strip().lower() for cell in rows[0]]
     return header, rows[1:], lines[1:]
 
 
-def _resolve_header(
+def resolve_header(
     dataset: Dataset, header: Sequence[str], window: Optional[Window]
-) -> Tuple[List[Optional[_Column]], List[str]]:
+) -> Tuple[List[Optional[Column]], List[str]]:
+    """A column for each header cell (in lower case, trimmed), None for an unknown one; and warnings for people."""
     known = _known_columns(dataset, window)
     columns = [known.get(name) for name in header]
     names = [column.name for column in columns if column is not None]
@@ -345,30 +351,30 @@ def _resolve_header(
     return columns, warnings
 
 
-def _known_columns(dataset: Dataset, window: Optional[Window]) -> Mapping[str, _Column]:
+def _known_columns(dataset: Dataset, window: Optional[Window]) -> Mapping[str, Column]:
     """Every header name that this dataset understands, aliases included."""
     made = _COLUMNS.get(dataset.name)
     if made is None or made[0] is not dataset:
         made = _COLUMNS[dataset.name] = (dataset, _make_columns(dataset))
-    return {**made[1], "timestamp": _Column("timestamp", _trimmed(_required(_in_window(window))))}
+    return {**made[1], "timestamp": Column("timestamp", _trimmed(_required(_in_window(window))))}
 
 
-_COLUMNS: Dict[str, Tuple[Dataset, Mapping[str, _Column]]] = {}
+_COLUMNS: Dict[str, Tuple[Dataset, Mapping[str, Column]]] = {}
 """By the dataset's name, made once: a dataset is immutable, and too large to be hashed for every file."""
 
 
-def _make_columns(dataset: Dataset) -> Mapping[str, _Column]:
+def _make_columns(dataset: Dataset) -> Mapping[str, Column]:
     """All but `timestamp`, which depends on the window."""
     known = {}
-    known["machine_id"] = known["hostname"] = _Column("machine_id", _trimmed(_required(parse_text)))
+    known["machine_id"] = known["hostname"] = Column("machine_id", _trimmed(_required(parse_text)))
     if dataset.instance:
         integer = dataset.instance_dtype == "bigint"
         parse = _trimmed(_required(_parse_integer)) if integer else _required(parse_text)
-        known[dataset.instance] = _Column(dataset.instance, parse)
+        known[dataset.instance] = Column(dataset.instance, parse)
     for metric in dataset.metrics:
-        known[metric.name] = _Column(metric.name, _parser(metric), metric)
+        known[metric.name] = Column(metric.name, _parser(metric), metric)
         for alias in metric.aliases:
-            known[alias.name] = _Column(metric.name, _parser(metric, alias.factor), metric, alias.factor)
+            known[alias.name] = Column(metric.name, _parser(metric, alias.factor), metric, alias.factor)
     return known
 
 
@@ -415,11 +421,11 @@ class _Reading:
         good = [index for index in range(len(rows)) if index not in wrong]
         return [rows[index] for index in good], [lines[index] for index in good]
 
-    def column(self, column: _Column, header: str, cells: Sequence[str], lines: Sequence[int]) -> List[Any]:
+    def column(self, column: Column, header: str, cells: Sequence[str], lines: Sequence[int]) -> List[Any]:
         fast = _fast_numbers(column, cells)
         return fast if fast is not None else list(self._cells(column, header, cells, lines))
 
-    def _cells(self, column: _Column, header: str, cells: Sequence[str], lines: Sequence[int]) -> Iterator[Any]:
+    def _cells(self, column: Column, header: str, cells: Sequence[str], lines: Sequence[int]) -> Iterator[Any]:
         for index, cell in enumerate(cells):
             try:
                 yield column.parse(cell)
@@ -447,7 +453,7 @@ class _Reading:
         return {name: [column[index] for index in good] for name, column in values.items()}
 
 
-def _fast_numbers(column: _Column, cells: Sequence[str]) -> Optional[List[Any]]:
+def _fast_numbers(column: Column, cells: Sequence[str]) -> Optional[List[Any]]:
     """A whole numeric column at once when every cell is digits and a point, in range, or empty; else None."""
     metric = column.metric
     if metric is None or not metric.is_number:
