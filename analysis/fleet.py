@@ -70,14 +70,17 @@ def _newest(now: datetime) -> dict[int, tuple[datetime, dict[str, float | None]]
 
 
 def _sparks(now: datetime) -> dict[int, list[float | None]]:
+    """Machine by machine, because a month's partition has many days of all of them."""
     start = now - timedelta(hours=SPARK_HOURS)
     query = f"""
-        SELECT collector_id, floor(extract(epoch FROM "timestamp" - %s) / %s)::int AS bucket, 100 - avg(cpu_idle)
-        FROM "{SYSTEM.table}" WHERE "timestamp" >= %s AND "timestamp" < %s GROUP BY 1, 2
+        SELECT machine.id, spark.* FROM collectors_collector machine CROSS JOIN LATERAL (
+            SELECT date_bin(%s, "timestamp", %s) AS bucket, 100 - avg(cpu_idle) FROM "{SYSTEM.table}"
+            WHERE collector_id = machine.id AND "timestamp" >= %s AND "timestamp" < %s GROUP BY bucket
+        ) spark
     """  # noqa: S608
     sparks: dict[int, list[float | None]] = {}
-    for pk, bucket, busy in _query(query, [start, SPARK_BUCKET.total_seconds(), start, now]):
-        sparks.setdefault(pk, [None] * _bucket_count())[bucket] = busy
+    for pk, bucket, busy in _query(query, [SPARK_BUCKET, start, start, now]):
+        sparks.setdefault(pk, [None] * _bucket_count())[(bucket - start) // SPARK_BUCKET] = busy
     return sparks
 
 

@@ -293,5 +293,24 @@ def test_fleet_has_the_newest_sample_and_a_sparkline_with_fixed_queries(alpha: C
     assert len([q for q in queries if "SET search_path" not in q["sql"]]) == 3
 
 
+def test_the_fleet_reads_only_the_newest_partitions_by_their_keys(alpha: Cast) -> None:
+    """Trap 34; and no scan of a month for one day of it."""
+    now = datetime.now(UTC)
+    with schema_context("alpha"):
+        partitions.create(partitions.plan(months.between(now - timedelta(days=90), now)))
+        with CaptureQueriesContext(connection) as captured:
+            fleet.machines(now)
+        read_samples = [query["sql"] for query in captured if "analysis_data" in query["sql"]]
+        assert len(read_samples) == 2
+        wanted = {month.suffix for month in months.between(now - timedelta(days=1), now + timedelta(hours=1))}
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # so small a table would be scanned by any plan
+            for sql in read_samples:
+                cursor.execute("EXPLAIN " + sql)
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+                assert set(re.findall(r"_y\d{4}m\d{2}(?=\s|$)", plan)) <= wanted
+                assert "collector_id = machine.id" in plan
+
+
 def test_every_fleet_column_is_in_the_catalogue() -> None:
     assert set(fleet.COLUMNS) <= set(SYSTEM.metric_names)
