@@ -43,7 +43,7 @@ def block_nodes(sys_root: str) -> tuple[BlockNode, ...]:
     nodes = (
         _block_node(f"{sys_root}/class/block/{name.replace('/', '!')}", device) for name, device in devices.items()
     )
-    return tuple(sorted((node for node in nodes if node.size_mb), key=lambda node: node.name))
+    return tuple(sorted((node for node in nodes if node.size_mb != 0), key=lambda node: node.name))
 
 
 def _block_node(path: str, device: BlockDevice) -> BlockNode:

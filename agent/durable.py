@@ -25,13 +25,21 @@ def write_all(handle: int, data: bytes) -> None:
 def write_file(path: str, data: bytes) -> None:
     """Whole or not at all, readable by its owner only."""
     temporary = f"{path}.{os.getpid()}{TEMPORARY}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write(temporary, data)
+    except OSError:
+        remove(temporary)
+        raise
+    rename(temporary, path)
+
+
+def _write(path: str, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)
-    rename(temporary, path)
 
 
 def rename(source: str, target: str) -> None:
@@ -40,9 +48,16 @@ def rename(source: str, target: str) -> None:
 
 
 def remove(path: str) -> None:
-    """A file that is gone already is no error: two drains may have had the same answer."""
+    """A file that is gone already is no error: two drains may have had the same answer.
+
+    Nor is a folder that cannot be synced: the file may come back after a power cut, and what is sent twice is stored
+    once.
+    """
     try:
         os.unlink(path)
+        sync_folder(os.path.dirname(path))
     except FileNotFoundError:
         return
-    sync_folder(os.path.dirname(path))
+    except OSError:
+        if os.path.lexists(path):
+            raise

@@ -126,12 +126,13 @@ class Spool:
             return
         journal.discard_tail()
         self._seal(journal.path, journal.samples, journal.rows)
-        journal.close()
         self._journal = None
+        journal.close()
 
     def _seal(self, path: str, samples: int, rows: int) -> None:
+        """Not synced: after a power cut it may be a journal again, with the same content and the same id."""
         stem = path[: -len(".journal")]
-        durable.rename(path, f"{stem}-{samples}-{rows}.batch")
+        os.rename(path, f"{stem}-{samples}-{rows}.batch")
 
     def batches(self) -> list[Sealed]:
         """Sealed batches, oldest first."""
@@ -158,7 +159,11 @@ class Spool:
         return batch
 
     def acknowledge(self, sealed: Sealed) -> None:
-        durable.remove(sealed.path)
+        """Never raises: what cannot be removed is sent again, and stored once."""
+        try:
+            durable.remove(sealed.path)
+        except OSError as error:
+            _LOG.error("The sent batch %s cannot be removed: %s", sealed.batch_id, error)
 
     def split(self, sealed: Sealed, batch: Batch) -> None:
         """Two halves in place of a batch that is too large, or has a bad sample in it.

@@ -156,12 +156,20 @@ def _act(spool: Spool, sealed: Sealed, batch: Batch, judgement: Judgement, outco
     elif judgement.verdict is Verdict.KEPT:
         _keep(judgement, outcome)
     elif len(batch.records) > 1:
-        spool.split(sealed, batch)
-        outcome.split_batches += 1
+        _split(spool, sealed, batch, outcome)
     else:
         spool.set_aside(sealed.path, judgement.reason)
         outcome.refused_batches += 1
         outcome.refused_samples += sealed.samples
+
+
+def _split(spool: Spool, sealed: Sealed, batch: Batch, outcome: Outcome) -> None:
+    """On a full disk there is no room for the halves, and the batch stays whole."""
+    try:
+        spool.split(sealed, batch)
+        outcome.split_batches += 1
+    except OSError as error:
+        outcome.failure, outcome.stopped = f"a refused batch cannot be split: {error}", True
 
 
 def _keep(judgement: Judgement, outcome: Outcome) -> None:

@@ -32,7 +32,7 @@ def test_a_text_is_written_as_the_portal_writes_it(value: Any) -> None:
 def check(name: str, row: dict[str, Any]) -> None:
     moment = datetime(2026, 1, 5, 12, 0, 0, tzinfo=timezone.utc)
     dataset = DATASETS[name]
-    columns = {"timestamp": [moment], "machine_id": ["m"]}
+    columns: dict[str, list[Any]] = {"timestamp": [moment], "machine_id": ["m"]}
     columns.update({column: [row.get(column)] for column in dataset.columns[2:]})
     expected = encode(Table(dataset, columns))
     (line,) = rows.lines({name: [row]}, "2026-01-05T12:00:00Z", "m")[name]
