@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Optional
@@ -89,7 +90,10 @@ def connect(environment: Mapping[str, str], url: str, *, as_machine: bool) -> Cl
     secret = environment.get("PERFAGENT_KEY") or settings.get("key", "") if as_machine else _token(environment)
     if not secret:
         raise ConfigError("PERFAGENT_KEY is not set: an upload needs the machine's own key.")
-    config.check({"url": address, "key": secret, "machine_id": "any"})
+    config.check({"url": address, "machine_id": "any"})
+    if not re.fullmatch(r"[!-~]{8,512}", secret):
+        name = "PERFAGENT_KEY" if as_machine else "PERFAGENT_TOKEN"
+        raise ConfigError(f"{name} is not what the portal showed: 8 to 512 characters without spaces.")
     try:
         return Client(address, ca_file, secret)
     except OSError as error:

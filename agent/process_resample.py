@@ -67,14 +67,15 @@ def _add(columns: list[list[Any]], values: Iterable[Any]) -> None:
 
 
 def _combine(dataset: Dataset, names: Sequence[str], start: datetime, bucket: Bucket) -> Table:
-    columns: dict[str, list[Any]] = {"timestamp": [start] * len(bucket)}
-    if any(machine for machine, _ in bucket):
-        columns["machine_id"] = [machine for machine, _ in bucket]
+    members = sorted(bucket.items(), key=lambda member: member[0])
+    columns: dict[str, list[Any]] = {"timestamp": [start] * len(members)}
+    if any(machine for (machine, _), _ in members):
+        columns["machine_id"] = [machine for (machine, _), _ in members]
     if dataset.instance:
-        columns[dataset.instance] = [instance for _, instance in bucket]
+        columns[dataset.instance] = [instance for (_, instance), _ in members]
     for index, name in enumerate(names):
         metric = dataset.metric(name)
-        columns[name] = [combine(metric, values[index]) for values in bucket.values()]
+        columns[name] = [combine(metric, values[index]) for _, values in members]
     return Table(dataset, columns)
 
 
