@@ -37,9 +37,11 @@ UPLOAD = Action("upload", None, "Upload samples; a machine only its own.", machi
 PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
 AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")
+SETTINGS = Action("settings", Role.ADMIN, "Change this partner's name, and how long samples are kept.")
 
 MATRIX = (
     SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,
+    SETTINGS,
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ MENU = (
     Entry("add", "Add a machine", roles.ENROL),
     Entry("people", "People", roles.PEOPLE),
     Entry("audit", "Audit", roles.AUDIT),
+    Entry("settings", "Settings", roles.SETTINGS),
 )
 
 

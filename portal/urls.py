@@ -3,7 +3,20 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from portal import audit, enrolment, fleet, installing, links, machine, machines, people, sessions, signing, tokens
+from portal import (
+    audit,
+    enrolment,
+    fleet,
+    installing,
+    links,
+    machine,
+    machines,
+    people,
+    sessions,
+    settings_page,
+    signing,
+    tokens,
+)
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -33,6 +46,7 @@ urlpatterns = [
     path("manage/invitations/<str:link_id>/withdraw", people.withdraw, name="withdraw-invitation"),
     path("manage/audit", audit.audit, name="audit"),
     path("manage/audit/export.<str:form_name>", audit.export, name="export-audit"),
+    path("manage/settings", settings_page.settings, name="settings"),
     path("tokens", tokens.own_tokens, name="tokens"),
     path("tokens/make", tokens.make, name="make-own-token"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="revoke-own-token"),

@@ -52,6 +52,7 @@ PAGES = (
     Page("withdraw-invitation", f"/manage/invitations/{LINK}/withdraw", Role.ADMIN, "post", 302),
     Page("audit", "/manage/audit", Role.ADMIN),
     Page("export-audit", "/manage/audit/export.csv", Role.ADMIN),
+    Page("settings", "/manage/settings", Role.ADMIN),
     Page("tokens", "/tokens", Role.VIEWER),
     Page("make-own-token", "/tokens/make", Role.VIEWER, "post"),
     Page("revoke-own-token", f"/tokens/{OWN}/revoke", Role.VIEWER, "post", 302),

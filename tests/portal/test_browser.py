@@ -76,7 +76,13 @@ def test_each_role_sees_fleet_and_charts(role: str, width: int, browser: Browser
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("path", ["/manage/machines", "/add", "/password", "/machines/server1?range=30d"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/manage/machines", "/add", "/password", "/machines/server1?range=30d", "/tokens", "/sessions",
+        "/manage/people", "/manage/audit", "/manage/settings",
+    ],
+)  # fmt: skip
 def test_pages_fit_and_do_not_complain(path: str, width: int, browser: Browser, filled: RunningPortal) -> None:
     with visit(browser, filled, "alpha", width=width) as found:
         found.sign_in("admin")

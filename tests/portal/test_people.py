@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django_tenants.utils import schema_context
 
+from accounts import mail as portal_mail
 from accounts.models import AuditEvent, Link, Role, User
 from tests.cast import PASSWORD, Cast
 
@@ -181,8 +182,6 @@ def test_a_mail_server_that_is_away_leaves_the_link(
 def test_forgotten_passwords_read_the_same_for_everybody(
     alpha: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from accounts import mail as portal_mail
-
     settings.SENDS_MAIL = True
     monkeypatch.setattr(portal_mail, "send_later", portal_mail.send)
     with schema_context(alpha.schema):
