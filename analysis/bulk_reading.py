@@ -1,6 +1,6 @@
-"""A large CSV file of many machines, read a piece at a time into COPY text.
+"""A large CSV file of many machines, read a piece at a time into typed columns.
 
-A piece of plain cells is checked and written column-wise. Whatever is not plain, or looks wrong, is read by
+A piece of plain cells is read and checked column-wise. Whatever is not plain, or looks wrong, is read by
 `core.batch.decode`, which has the rules and the error texts: the fast way only ever takes what that one takes too.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +17,16 @@ from typing import IO
 
 import polars as pl
 
-from analysis import store
-from core.batch import SMALLEST, BatchError, Column, Window, decode, resolve_header
+from analysis import bulk_copying, store
+from core.batch import MAX_TEXT_BYTES, SMALLEST, BatchError, Column, Window, decode, resolve_header
 from core.catalogue import Dataset
 
 PIECE_BYTES = 4 << 20
 LONGEST_LINE = 8 << 20
 _INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$"
 _NUMBER_LIST = r"^\d{1,15}(?:\.\d{0,19})?(?:;\d{1,15}(?:\.\d{0,19})?)*$"
+_LONG_EXPONENT = re.compile(rb"[eE]-\d{3}")
+UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 _NOT_PLAIN_TEXT = r"^'|[\x00-\x1f\x7f\x{85}\x{2028}\x{2029}]"
 
 
@@ -45,10 +48,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Read:
-    """A piece in PostgreSQL's text format, `machine_id` first and still as text."""
+    """A piece in columns: `machine_id` and other text, `timestamp` as UTC, numbers as floats, lists as `{1,2}`."""
 
     dataset: Dataset
-    texts: pl.DataFrame
+    frame: pl.DataFrame
     machines: Mapping[str, Machine]
     first: datetime
     last: datetime
@@ -56,13 +59,10 @@ class Read:
     def rows(self, collectors: Mapping[str, int]) -> store.Rows:
         """Ready for COPY; every machine must be among `collectors`, machine id to collector id."""
         ids = {machine_id: collectors[machine_id] for machine_id in self.machines}
-        number = pl.col("machine_id").replace_strict(ids, return_dtype=pl.Int64)
-        body = io.BytesIO()
-        self.texts.with_columns(number).write_csv(
-            body, separator="\t", include_header=False, null_value=r"\N", quote_style="never"
-        )
-        columns = ("collector_id", *self.texts.columns[1:])
-        return store.Rows(self.dataset, columns, body.getvalue(), self.texts.height, self.first, self.last)
+        collector = pl.col("machine_id").replace_strict(ids, return_dtype=pl.Int64).alias("collector_id")
+        frame = self.frame.select(collector, pl.exclude("machine_id"))
+        form, body = bulk_copying.encode(frame)
+        return store.Rows(self.dataset, frame.columns, body, frame.height, self.first, self.last, form)
 
 
 def digest(dataset: Dataset, file: IO[bytes]) -> str:
@@ -96,15 +96,19 @@ class Reader:
         table = decode(
             self.dataset, self._header + piece.data, window=self.window, lines_before=piece.lines_before
         ).table
-        columns = {name: store.column_text(cells) for name, cells in table.columns.items() if name != "machine_id"}
-        texts = pl.DataFrame({"machine_id": table.columns["machine_id"], **columns})
-        return self._read(texts, pl.Series(table.columns["timestamp"], dtype=pl.Datetime("us", "UTC")))
+        lists = {metric.name for metric in self.dataset.metrics if metric.dtype == "real[]"}
+        cells = {name: store.column_text(cells) if name in lists else cells for name, cells in table.columns.items()}
+        types = {
+            column.name: _type(self.dataset, column) for column in self._columns if column and column.name in cells
+        }
+        frame = pl.DataFrame(cells, schema={**types, "timestamp": UTC_MICROSECONDS})
+        return self._read(frame.with_columns(pl.col(name).replace(r"\N", None) for name in lists & set(cells)))
 
     def _plain(self, piece: Piece) -> Read | None:
         """None when any cell is not plain or not allowed; whether it is all the same, decode says."""
-        data = piece.data.replace(b"\r\n", b"\n")
+        data = piece.data.replace(b"\r\n", b"\n") if b"\r" in piece.data else piece.data
         data += b"" if data.endswith(b"\n") else b"\n"
-        if any(byte in data for byte in (b'"', b"\r", b"\0")):
+        if any(byte in data for byte in (b'"', b"\r", b"\0")) or _has_long_exponent(data):
             return None
         try:
             cells = self._cells(data)
@@ -113,42 +117,46 @@ class Reader:
             return None
 
     def _cells(self, data: bytes) -> pl.DataFrame | None:
-        """Every cell as text, null where empty; None when a row is not as wide as the header."""
-        width = len(self._columns)
-        names = ",".join(f"c{index}" for index in range(width)).encode() + b"\n"
-        cells = pl.read_csv(io.BytesIO(names + data), infer_schema=False, quote_char=None)
-        even = data.count(b",") == cells.height * (width - 1) and data.count(b"\n") == cells.height
+        """Numbers as floats, the rest as text, null where empty; None when a row is not as wide as the header."""
+        types = {
+            f"c{index}": _type(self.dataset, column) if column and column.metric else pl.String()
+            for index, column in enumerate(self._columns)
+        }
+        names = ",".join(types).encode() + b"\n"
+        cells = pl.read_csv(io.BytesIO(names + data), schema=types, quote_char=None)
+        even = data.count(b",") == cells.height * (len(types) - 1) and data.count(b"\n") == cells.height
         return cells if even else None
 
     def _checked(self, cells: pl.DataFrame) -> Read | None:
         plain = [
-            _plain_column(self.dataset, column, f"c{index}")
+            _plain_column(self.dataset, column, pl.col(f"c{index}"))
             for index, column in enumerate(self._columns)
             if column is not None
         ]
-        frame = cells.select(
-            *(column.text.alias(column.name) for column in plain),
-            pl.all_horizontal(column.allowed.all() for column in plain).alias("_allowed"),
-            _moment(f"c{self._index('timestamp')}").alias("_moment"),
-        )
-        moments = frame["_moment"]
-        earliest, latest = self.window
-        if not frame["_allowed"].all() or moments.min() < earliest or moments.max() > latest:  # type: ignore[operator]
+        if not cells.select(pl.all_horizontal(column.allowed for column in plain)).item():
             return None
-        names = [column.name for column in plain if column.name != "machine_id"]
-        return self._read(frame.select("machine_id", *names), moments)
+        read = self._read(cells.select(column.value.alias(column.name) for column in plain))
+        earliest, latest = self.window
+        return read if earliest <= read.first and read.last <= latest else None
 
-    def _index(self, name: str) -> int:
-        return next(index for index, column in enumerate(self._columns) if column and column.name == name)
+    def _read(self, frame: pl.DataFrame) -> Read:
+        moment = pl.col("timestamp")
+        grouped = frame.group_by("machine_id").agg(pl.len(), moment.max().alias("newest"), moment.min().alias("oldest"))
+        machines = grouped.sort("machine_id").rows()
+        found = {machine_id: Machine(rows, newest) for machine_id, rows, newest, _ in machines}
+        oldest = min(machine[3] for machine in machines)
+        return Read(self.dataset, frame, found, oldest, max(machine.newest for machine in found.values()))
 
-    def _read(self, texts: pl.DataFrame, moments: pl.Series) -> Read:
-        grouped = pl.DataFrame({"machine_id": texts["machine_id"], "moment": moments}).group_by("machine_id")
-        machines = grouped.agg(pl.len(), pl.col("moment").max()).sort("machine_id").rows()
-        found = {machine_id: Machine(rows, newest) for machine_id, rows, newest in machines}
-        newest = max(machine.newest for machine in found.values())
-        oldest = moments.min()
-        assert isinstance(oldest, datetime)  # noqa: S101  # a series of datetimes that has a row
-        return Read(self.dataset, texts, found, oldest, newest)
+
+def _type(dataset: Dataset, column: Column) -> pl.DataType:
+    if column.metric is not None and column.metric.is_number:
+        return pl.Float64()
+    return pl.Int64() if column.name == dataset.instance and dataset.instance_dtype == "bigint" else pl.String()
+
+
+def _has_long_exponent(data: bytes) -> bool:
+    """Whether a number may have an exponent of three digits, which reads as 0 here and is refused there."""
+    return (b"e-" in data or b"E-" in data) and _LONG_EXPONENT.search(data) is not None
 
 
 def _header(file: IO[bytes]) -> bytes:
@@ -187,39 +195,43 @@ def _end_of_lines(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class _Plain:
-    """A column of plain cells: its text for COPY, and for each cell whether it is allowed."""
+    """A column of plain cells: its values, and whether all of them are allowed (one truth value)."""
 
     name: str
-    text: pl.Expr
+    value: pl.Expr
     allowed: pl.Expr
 
 
-def _plain_column(dataset: Dataset, column: Column, cell: str) -> _Plain:
-    cells = pl.col(cell)
+def _plain_column(dataset: Dataset, column: Column, cells: pl.Expr) -> _Plain:
     if column.name == "timestamp":
-        return _Plain(column.name, cells, cells.is_not_null())
-    if column.metric is None and column.name == dataset.instance and dataset.instance_dtype == "bigint":
-        return _Plain(column.name, cells, cells.str.contains(r"^\d{1,18}$").fill_null(False))
+        moments = cells.str.replace("Z", "+00:00", literal=True).str.to_datetime(
+            "%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC"
+        )
+        return _Plain(column.name, moments, _all(cells.str.contains(_INSTANT).fill_null(False)))
+    if column.metric is None and dataset.instance_dtype == "bigint" and column.name == dataset.instance:
+        return _Plain(column.name, cells.cast(pl.Int64), _all(cells.str.contains(r"^\d{1,18}$").fill_null(False)))
     if column.metric is None or column.metric.dtype == "text":
         return _plain_text(column, cells)
     return _plain_numbers(column, cells) if column.metric.is_number else _plain_lists(column, cells)
 
 
+def _all(truths: pl.Expr) -> pl.Expr:
+    return truths.all(ignore_nulls=True)
+
+
 def _plain_text(column: Column, cells: pl.Expr) -> _Plain:
-    plain = ~cells.str.contains(_NOT_PLAIN_TEXT) & (cells.str.len_bytes() <= 1024)
-    if column.metric is None:
-        plain = plain & (cells == cells.str.strip_chars(" "))
-    text = cells.str.replace_all("\\", r"\\", literal=True)
-    return _Plain(column.name, text, plain.fill_null(column.metric is not None))
+    plain = ~cells.str.contains(_NOT_PLAIN_TEXT) & (cells.str.len_bytes() <= MAX_TEXT_BYTES)
+    if column.metric is None:  # a key: never empty, spaces around it mean nothing or something
+        plain = (plain & (cells == cells.str.strip_chars(" "))).fill_null(False)
+    return _Plain(column.name, cells, _all(plain))
 
 
 def _plain_numbers(column: Column, cells: pl.Expr) -> _Plain:
     assert column.metric is not None  # noqa: S101  # the caller asked
-    given = cells.cast(pl.Float64)
-    value = given if column.factor == 1.0 else given * column.factor
-    plain = given.is_between(column.metric.minimum, column.metric.maximum) & given.is_finite()
-    plain = plain & ((value == 0) | (value.abs() >= SMALLEST))
-    return _Plain(column.name, cells if column.factor == 1.0 else value, plain.fill_null(True))
+    value = cells if column.factor == 1.0 else cells * column.factor
+    within = (cells.min() >= column.metric.minimum) & (cells.max() <= column.metric.maximum)
+    dust = ((value.abs() < SMALLEST) & (value != 0)).any() | cells.is_nan().any()
+    return _Plain(column.name, value + 0.0, within.fill_null(True) & ~dust)  # + 0.0 makes a 0 of -0
 
 
 def _plain_lists(column: Column, cells: pl.Expr) -> _Plain:
@@ -227,12 +239,4 @@ def _plain_lists(column: Column, cells: pl.Expr) -> _Plain:
     numbers = cells.str.split(";").cast(pl.List(pl.Float64))
     plain = (numbers.list.min() >= column.metric.minimum) & (numbers.list.max() <= column.metric.maximum)
     text = pl.lit("{") + cells.str.replace_all(";", ",", literal=True) + pl.lit("}")
-    return _Plain(column.name, text, (plain & cells.str.contains(_NUMBER_LIST)).fill_null(True))
-
-
-def _moment(cell: str) -> pl.Expr:
-    """The time of RFC 3339 cells; PolarsError when one is none, or in a form that is left to decode."""
-    plain = pl.when(pl.col(cell).str.contains(_INSTANT)).then(pl.col(cell)).otherwise(pl.lit("not plain"))
-    return plain.str.replace("Z", "+00:00", literal=True).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC"
-    )
+    return _Plain(column.name, text, _all(plain & cells.str.contains(_NUMBER_LIST)))

@@ -30,7 +30,7 @@ COPY_PIECE = 1 << 16
 
 @dataclass(frozen=True)
 class Rows:
-    """Samples of one dataset as lines of COPY text, `columns` in order; first and last are their timestamps."""
+    """Samples of one dataset as COPY takes them, `columns` in order; first and last are their timestamps."""
 
     dataset: Dataset
     columns: Sequence[str]
@@ -38,6 +38,8 @@ class Rows:
     count: int
     first: datetime
     last: datetime
+    form: str = "text"
+    """text or binary, PostgreSQL's formats of COPY."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def _copy_missing(rows: Rows) -> int:
 
 
 def _run_copy(rows: Rows, target: str) -> int:
-    statement = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN"
+    statement = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN (FORMAT {rows.form})"
     with connection.cursor() as cursor:
         with connection.wrap_database_errors:
             cursor.copy_expert(statement, io.BytesIO(rows.body), size=COPY_PIECE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -148,21 +148,14 @@ NAMES = some.one_of(some.sampled_from(["m1", "m2", "", " m1", "'=x", "'x", "a\\N
 
 
 def outcome(data: bytes, *, plain: bool) -> object:
-    """What a reader makes of the file: the lines for COPY, or the refusal."""
+    """What a reader makes of the file: its rows, or the refusal."""
     try:
         reader = bulk_reading.Reader(DISKS, io.BytesIO(data), WINDOW)
         if not plain:
             reader._plain = lambda piece: None  # type: ignore[method-assign]
-        return [values(line) for read in reader for line in read.texts.rows()], [read.machines for read in reader]
+        return [(read.frame.rows(), read.machines, read.first, read.last) for read in reader]
     except BatchError as error:
         return error.sentence, error.problems
-
-
-def values(line: tuple[str, ...]) -> tuple[object, ...]:
-    """A line of COPY text by what it means: times as instants, numbers as numbers."""
-    machine, moment, device, *numbers = line
-    instant = datetime.fromisoformat(moment.replace("Z", "+00:00")).astimezone(UTC)
-    return machine, instant, device, *(None if text in (None, r"\N") else float(text) for text in numbers)
 
 
 @checks(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -211,3 +204,34 @@ def test_the_command_loads_a_file_and_says_what_it_did(
 def test_decode_counts_the_lines_before_a_piece() -> None:
     with pytest.raises(BatchError, match="In line 12, column cpu_user"):
         decode(SYSTEM, b"timestamp,cpu_user\n1,bad\n", lines_before=10)
+
+
+def stored(cast: Cast, columns: str, table: str = "analysis_data") -> list[tuple[object, ...]]:
+    with schema_context(cast.schema), connection.cursor() as cursor:
+        cursor.execute(f'SELECT {columns} FROM {table} ORDER BY "timestamp", 1')
+        return list(cursor.fetchall())
+
+
+def test_empty_cells_and_other_units_are_stored_as_they_are_meant(alpha: Cast) -> None:
+    at = [f"{moment:%Y-%m-%dT%H:%M:%S}.25+00:00" for moment in samples.minutes(START, 3)]
+    head = "timestamp,hostname,cpu_user,mem_used_kb,fan_speed"
+    lines = [f"{at[0]},{MACHINE},,2048,9", f"{at[1]},{MACHINE},1e1,,9", f"{at[2]},{MACHINE},,,9"]
+    loaded = load(alpha, "\r\n".join([head, *lines, ""]).encode())
+    assert stored(alpha, "cpu_user, mem_used_mb") == [(None, 2.0), (10.0, None), (None, None)]
+    assert {row[0] for row in stored(alpha, "extract(microseconds from timestamp) % 1000000")} == {250_000}
+    assert loaded.warnings[0] == "Unknown column ignored: fan_speed"
+
+
+def test_lists_are_stored_fast_or_slow(alpha: Cast) -> None:
+    at = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in samples.minutes(START, 4)]
+    head = "timestamp,machine_id,cpu_cores,cpu_user"
+    load(alpha, f"{head}\n{at[0]},{MACHINE},1.5;100,2\n{at[1]},{MACHINE},,3\n".encode())
+    load(alpha, f"{head}\n{at[2]},{MACHINE}, 1.5;1e1 ,2\n{at[3]},{MACHINE},,\n".encode())
+    cores = [row[0] for row in stored(alpha, "cpu_cores")]
+    assert cores == [[1.5, 100.0], None, [1.5, 10.0], None]
+
+
+def test_text_and_whole_numbers_are_stored(alpha: Cast) -> None:
+    line = f"{START:%Y-%m-%dT%H:%M:%SZ},{MACHINE},17,a\\b,,0.5"
+    load(alpha, f"timestamp,machine_id,pid,name,user,cpu\n{line}\n".encode(), dataset="processes")
+    assert stored(alpha, 'pid, name, "user", cpu', "analysis_processes") == [(17, "a\\b", None, 0.5)]
