@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple, Optional
 
-RUN_ROWS = 50_000
+RUN_ROWS = 20_000
 MAX_RUNS = 64
 """Merged into one when there are more: each is an open file."""
 _SEPARATOR = "\x1f"
