@@ -1,8 +1,8 @@
 """Takes the files of this machine that the agent reads, twice ten seconds apart, as a tree for the tests.
 
 Usage: python -m tests.agent.capture FOLDER. Anyone can run it on a machine of a new kind and send the folder: host
-names, addresses, serial numbers and file names are neither read nor written, the boot id is replaced, and of the kernel's
-release only the numbers stay.
+names, addresses, serial numbers and file names are neither read nor written, the boot id is replaced, and of the
+kernel's release only the numbers stay.
 """
 
 from __future__ import annotations
