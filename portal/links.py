@@ -113,7 +113,10 @@ def _limit(request: PageRequest) -> None:
 
 
 def _ask(request: PageRequest, form: NewPasswordForm, title: str, email: str) -> HttpResponse:
-    """The secret is in this page's address, so what the page loads is not told it."""
+    """The secret is in this page's address, of which what it loads is told the host alone.
+
+    Not `no-referrer`: the form would then come without its origin, which the CSRF check wants.
+    """
     response = render(request, "portal/link.html", {"form": form, "title": title, "email": email})
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "strict-origin"
     return response

@@ -45,7 +45,14 @@ function reason(status, wait) {
 
 window.portal = { localise, say, reason, clock };
 
-document.addEventListener("DOMContentLoaded", () => { localise(document); offerCopy(document); });
+// On a phone the menu scrolls; the entry of this page must be in sight.
+function showPlace() {
+  const nav = document.querySelector(".nav");
+  const here = nav?.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+}
+
+document.addEventListener("DOMContentLoaded", () => { localise(document); offerCopy(document); showPlace(); });
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");

@@ -92,6 +92,37 @@ def test_pages_fit_and_do_not_complain(path: str, width: int, browser: Browser, 
         assert found.complaints == []
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_an_invited_person_joins_in_their_own_browser(width: int, browser: Browser, filled: RunningPortal) -> None:
+    email = f"a-person-with-a-very-long-address-{width}@customer-number-seven.example"
+    with visit(browser, filled, "alpha", width=width) as admin, visit(browser, filled, "alpha", width=width) as invited:
+        admin.sign_in("admin")
+        admin.open("/manage/people")
+        admin.page.fill("#id_email", email)
+        admin.page.get_by_role("button", name="Invite").click()
+        link = admin.page.get_by_label("Link").inner_text()
+        assert admin.overflow() <= 0
+        invited.page.goto(link)
+        assert invited.overflow() <= 0
+        for label, value in (
+            ("Your name", "Ann"),
+            ("Password", "long enough 77"),
+            ("The same again", "long enough 77"),
+        ):
+            invited.page.get_by_label(label, exact=True).fill(value)
+        invited.page.get_by_role("button", name="Join").click()
+        expect(invited.page.get_by_role("heading", name="Fleet")).to_be_visible()
+        expect(invited.page.get_by_role("link", name="People")).to_have_count(0)
+        assert admin.complaints + invited.complaints == []
+
+
+def test_on_a_phone_the_menu_shows_where_one_is(browser: Browser, filled: RunningPortal) -> None:
+    with visit(browser, filled, "alpha", width=NARROW) as found:
+        found.sign_in("admin")
+        found.open("/manage/settings")
+        expect(found.page.locator(".nav [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 COLOURED_RUNS = """() => {
   const canvas = document.querySelector("[data-panel=cpu-mode] canvas");
   const { width, height } = canvas;

@@ -36,7 +36,7 @@ def test_the_invited_person_joins_and_is_in(alpha: Cast) -> None:
     browser = alpha.client()
     page = browser.get(path)
     assert "ann@example.com" in page.content.decode()
-    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Referrer-Policy"] == "strict-origin"
     assert browser.post(path, JOIN)["Location"] == "/"
     assert browser.get("/").status_code == 200
     assert alpha.client().get(path).status_code == 404
