@@ -99,8 +99,8 @@ def chart(days: int) -> None:
     compare(name, ours, bare, CHART_MS)
     compare("  against raw samples", ours, bare_raw)
     week = series.Request(pk, SYSTEM, PLAIN, end - timedelta(days=7), end, POINTS)
-    compare("7 days, raw", *milliseconds(lambda: series.read(week, end), lambda: rollups.fetch(queries[1], [
-        timedelta(seconds=series.read(week, end).step_s or 60), pk, end - timedelta(days=7), end])))  # fmt: skip
+    last = [timedelta(seconds=series.read(week, end).step_s or 60), pk, end - timedelta(days=7), end]
+    compare("7 days, raw", *milliseconds(lambda: series.read(week, end), lambda: rollups.fetch(queries[1], last)))
 
 
 def fleet_page() -> None:
