@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any
@@ -22,9 +24,41 @@ _RAW_TYPES = frozenset({"text/csv", "application/csv", "text/plain", "applicatio
 
 def read(request: HttpRequest) -> dict[str, bytes]:
     """Dataset name -> its CSV file, unpacked. Errors: UPLOAD_001, 004, 005, 008, REQUEST_003."""
-    length = _content_length(request)
+    length = _content_length(request, settings.UPLOAD_MAX_BYTES)
+    budget = _Budget(settings.UPLOAD_MAX_BYTES)
     if request.content_type == "multipart/form-data":
-        return _multipart(request, length)
+        return {name: b"".join(budget.unpack(file)) for name, file in _multipart(request, length).items()}
+    name, zipped = _raw(request)
+    data = b"".join(budget.unpack(request, zipped))
+    _check_arrived(request, length)
+    return {name: data}
+
+
+@contextlib.contextmanager
+def spooled(request: HttpRequest) -> Iterator[tuple[str, IO[bytes]]]:
+    """As `read`, of a body with one dataset and up to BULK_MAX_MB: its unpacked CSV on disk, in flat memory."""
+    length = _content_length(request, settings.BULK_MAX_BYTES)
+    budget = _Budget(settings.BULK_MAX_BYTES)
+    with tempfile.TemporaryFile() as spool:
+        if request.content_type == "multipart/form-data":
+            name, file = _only_part(_multipart(request, length))
+            spool.writelines(budget.unpack(file))
+        else:
+            name, zipped = _raw(request)
+            spool.writelines(budget.unpack(request, zipped))
+        _check_arrived(request, length)
+        yield name, spool
+
+
+def _only_part(files: dict[str, UploadedFile[bytes]]) -> tuple[str, UploadedFile[bytes]]:
+    if len(files) > 1:
+        raise ServiceError("REQUEST_003", "Send one dataset at a time with rows of many machines.")
+    ((name, file),) = files.items()
+    return name, file
+
+
+def _raw(request: HttpRequest) -> tuple[str, bool | None]:
+    """Dataset of a raw body, and whether it is packed; None: its first bytes tell."""
     if request.content_type not in _RAW_TYPES:
         raise ServiceError(
             "UPLOAD_005", f"Send multipart/form-data or text/csv, not {request.content_type or 'nothing'}."
@@ -35,13 +69,10 @@ def read(request: HttpRequest) -> dict[str, bytes]:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise ServiceError("UPLOAD_005", f"Content-Encoding {encoding[:80]!r} is not understood; send gzip or none.")
-    budget = _Budget()
-    data = budget.unpack(request, zipped=encoding == "gzip" or None)
-    _check_arrived(request, length)
-    return {name: data}
+    return name, encoding == "gzip" or None
 
 
-def _content_length(request: HttpRequest) -> int:
+def _content_length(request: HttpRequest, most: int) -> int:
     """The declared length. A chunked body arrives empty under WSGI (trap 12), so one without a length is refused."""
     text = request.META.get("CONTENT_LENGTH") or ""
     chunked = "HTTP_TRANSFER_ENCODING" in request.META
@@ -50,8 +81,8 @@ def _content_length(request: HttpRequest) -> int:
     length = int(text or "0")
     if length == 0:
         raise ServiceError("UPLOAD_001", "The upload is empty.")
-    if length > settings.UPLOAD_MAX_BYTES:
-        raise too_large()
+    if length > most:
+        raise _too_large(most)
     return length
 
 
@@ -61,12 +92,12 @@ def _check_arrived(request: HttpRequest, length: int) -> None:
         raise ServiceError("UPLOAD_008", f"The upload broke off after {received} of {length} bytes.")
 
 
-def too_large() -> ServiceError:
-    limit = settings.UPLOAD_MAX_BYTES // 1_048_576
-    return ServiceError("UPLOAD_004", f"The upload is larger than {limit} MB unpacked; split it.")
+def _too_large(most: int) -> ServiceError:
+    return ServiceError("UPLOAD_004", f"The upload is larger than {most // 1_048_576} MB unpacked; split it.")
 
 
-def _multipart(request: HttpRequest, length: int) -> dict[str, bytes]:
+def _multipart(request: HttpRequest, length: int) -> dict[str, UploadedFile[bytes]]:
+    """Dataset name -> its part."""
     files: list[tuple[str, UploadedFile[bytes]]] = [
         (name, file) for name, members in request.FILES.lists() for file in members if isinstance(file, UploadedFile)
     ]
@@ -79,29 +110,28 @@ def _multipart(request: HttpRequest, length: int) -> dict[str, bytes]:
         raise ServiceError("UPLOAD_001", "The upload has no file; send one as the part `file`.")
     if len(names) > len(set(names)):
         raise ServiceError("REQUEST_003", "A part is there more than once.")
-    budget = _Budget()
-    return {PARTS[name].name: budget.unpack(file) for name, file in files}
+    return {PARTS[name].name: file for name, file in files}
 
 
 class _Budget:
     """Bytes that all parts together may still unpack to."""
 
-    def __init__(self) -> None:
-        self.left = settings.UPLOAD_MAX_BYTES
+    def __init__(self, most: int) -> None:
+        self.most = self.left = most
 
-    def unpack(self, source: IO[bytes] | UploadedFile[bytes] | HttpRequest, zipped: bool | None = None) -> bytes:
-        """The bytes of a source; gzip is known by its magic unless `zipped` says so."""
+    def unpack(self, source: UploadedFile[bytes] | HttpRequest, zipped: bool | None = None) -> Iterator[bytes]:
+        """The bytes of a source in pieces; gzip is known by its magic unless `zipped` says so."""
         first = source.read(CHUNK)
         if zipped is None:
             zipped = first.startswith(GZIP_MAGIC)
         pieces = self._gunzip(first, source) if zipped else self._plain(first, source)
-        return b"".join(self._counted(pieces))
+        return self._counted(pieces)
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self.left -= len(piece)
             if self.left < 0:
-                raise too_large()
+                raise _too_large(self.most)
             yield piece
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""POST performance/upload: one batch of one machine."""
+"""POST performance/upload: one batch of one machine by its key, or a file of many machines by an Admin."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.parsers import FileUploadParser, MultiPartParser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from analysis import retention, store
+from accounts import roles
+from analysis import bulk, retention, store
 from analysis.models import Batch
 from api import bodies
-from api.authentication import machine
-from api.permissions import IsMachine
+from api.authentication import Machine
+from api.permissions import IsMachine, may
 from api.schemas import ErrorBody, UploadForm, UploadResult
 from api.views import View
 from collectors.models import Collector
@@ -28,32 +31,60 @@ from core.limits import client_ip, limit
 _BATCH_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+class MayUploadForAny(BasePermission):
+    """An Admin: whoever may register and retire machines may bring their samples."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.MACHINES)
+
+
 class Upload(View):
-    permission_classes = (IsMachine,)
+    permission_classes = (IsMachine | MayUploadForAny,)
     parser_classes = (MultiPartParser, FileUploadParser)
 
     @extend_schema(
         summary="Upload a batch of samples",
-        description="CSV files of one machine, one a dataset, plain or gzip. All or nothing, stored exactly once.",
+        description=(
+            "CSV files of one machine, one a dataset, plain or gzip. All or nothing, stored exactly once. "
+            "An Admin sends one file with rows of many machines, each with its `machine_id`, known by its content."
+        ),
         request={"multipart/form-data": UploadForm, "text/csv": str},
         parameters=[
             OpenApiParameter("Batch-Id", str, OpenApiParameter.HEADER, description="Makes a repeat recognisable."),
             OpenApiParameter("dataset", str, description="Of a raw body.", enum=list(DATASETS), default="system"),
             OpenApiParameter("machine_id", str, description="As the form field; must be the key's machine."),
+            OpenApiParameter("register", bool, description="Of an Admin: register the machines not known."),
             OpenApiParameter("on_error", str, description="`skip` stores the good rows.", enum=["refuse", "skip"]),
         ],
         responses={
             201: UploadResult,
             200: OpenApiResponse(UploadResult, description="The batch was stored before; its first result."),
-            **dict.fromkeys((400, 401, 403, 409, 413, 415, 429, 503), ErrorBody),
+            **dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 429, 503), ErrorBody),
         },
     )
     def post(self, request: Request) -> Response:
-        collector = machine(request).collector
+        if not isinstance(request.user, Machine):
+            return self._load(request)
+        collector = request.user.collector
         limit(request._request, "uploads", str(collector.pk) + _tenant(request), settings.UPLOAD_RATE, fail_open=True)
         upload, skipped = _read(request._request, collector)
         stored = store.store(upload)
         return Response(_result(stored.batch, skipped), status=200 if stored.repeated else 201)
+
+    def _load(self, request: Request) -> Response:
+        """Of an Admin."""
+        http = request._request
+        limit(http, "loads", f"{self.actor(request)}{_tenant(request)}", settings.UPLOAD_RATE, fail_open=True)
+        window = retention.window(timezone.now(), http.tenant.retention_days)  # type: ignore[attr-defined]
+        register = http.GET.get("register") == "1"
+        with bodies.spooled(http) as (name, file):
+            order = bulk.Order(DATASETS[name], window, register, self.actor(request), client_ip(http))
+            loaded = bulk.load(file, order)
+        batch = Batch(
+            batch_id=loaded.batch_id, records=loaded.records, duplicates=loaded.duplicates, warnings=loaded.warnings,
+            received_at=loaded.received_at,
+        )  # fmt: skip
+        return Response(_result(batch, []), status=200 if loaded.repeated else 201)
 
 
 def _tenant(request: Request) -> str:

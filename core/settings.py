@@ -48,6 +48,7 @@ VARIABLES = (
     Variable("UPLOAD_RATE", RATE, "10/m", "Uploads a machine may make."),
     Variable("SIGN_IN_RATE", RATE, "10/m", "Sign-in attempts for one address, and for one account."),
     Variable("UPLOAD_MAX_MB", POSITIVE, 64, "Largest upload, unpacked, in MB."),
+    Variable("BULK_MAX_MB", POSITIVE, 1024, "Largest file of many machines that an Admin uploads, unpacked, in MB."),
     Variable("UPLOAD_FUTURE_SECONDS", WHOLE, 600, "How far ahead of the portal's clock a timestamp may be."),
     Variable("KEY_OVERLAP_HOURS", WHOLE, 24, "How long the old key of a machine works after a rotation."),
     Variable("INVITATION_HOURS", POSITIVE, 72, "How long an invitation works."),
@@ -86,6 +87,7 @@ REQUEST_RATE: str = _values["REQUEST_RATE"]
 UPLOAD_RATE: str = _values["UPLOAD_RATE"]
 SIGN_IN_RATE: str = _values["SIGN_IN_RATE"]
 UPLOAD_MAX_BYTES: int = _values["UPLOAD_MAX_MB"] * 1_048_576
+BULK_MAX_BYTES: int = _values["BULK_MAX_MB"] * 1_048_576
 UPLOAD_FUTURE_SECONDS: int = _values["UPLOAD_FUTURE_SECONDS"]
 KEY_OVERLAP_HOURS: int = _values["KEY_OVERLAP_HOURS"]
 INVITATION_HOURS: int = _values["INVITATION_HOURS"]

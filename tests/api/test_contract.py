@@ -46,7 +46,8 @@ class Call:
     def send(self, client: Client) -> Any:
         path = f"/api/{self.path}"
         if self.body == "csv":
-            part = SimpleUploadedFile("a.csv", samples.csv(samples.recent(), [1.0]))
+            text = f"timestamp,machine_id,cpu_user\n{samples.recent().isoformat()},{MACHINE},1\n"
+            part = SimpleUploadedFile("a.csv", text.encode())
             return client.post(path, {"file": part})
         data = self.body or ""
         return client.generic(self.method, path, data, content_type="application/json")
@@ -57,8 +58,8 @@ def people(*roles: str) -> frozenset[str]:
 
 
 CALLS = (
-    Call("upload", "POST", "v1/performance/upload", people("machine"), 201, "csv"),
-    Call("upload-alias", "POST", "v1/upload", people("machine"), 201, "csv"),
+    Call("upload", "POST", "v1/performance/upload", people("machine", "admin"), 201, "csv"),
+    Call("upload-alias", "POST", "v1/upload", people("machine", "admin"), 201, "csv"),
     Call("export", "GET", f"v1/performance/export?{RANGE}", people("analyst", "admin"), 200),
     Call("series", "GET", f"v1/performance/series?{SERIES}", people(*PEOPLE), 200),
     Call("collectors", "GET", "v1/collectors", people(*PEOPLE), 200),
