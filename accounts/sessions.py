@@ -58,3 +58,8 @@ def end(user: User, public_id: str) -> bool:
 
 def end_all(user: User, *, but: str | None = None) -> None:
     user.sessions.exclude(session_key=but or "").delete()
+
+
+def clear(now: datetime) -> int:
+    """Delete the expired ones; how many."""
+    return Session.objects.filter(expire_date__lte=now).delete()[0]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounts import seals
+from accounts import seals, sessions
 from analysis import partitions, retention, rollups
 from partners.models import Partner
 
@@ -56,10 +56,16 @@ def seal_audit(partner: Partner, now: datetime, stopped: Stopped) -> str:
     return f"{count} events, head {seals.head()}" if count else ""
 
 
+def clear_sessions(partner: Partner, now: datetime, stopped: Stopped) -> str:
+    count = sessions.clear(now)
+    return f"{count} expired" if count else ""
+
+
 DUTIES = (
     Duty("partitions", timedelta(hours=1), make_partitions),
     Duty("roll-ups", timedelta(minutes=1), roll_up),
     Duty("audit chain", timedelta(minutes=1), seal_audit),
+    Duty("sessions", timedelta(hours=1), clear_sessions),
     Duty("retention", timedelta(hours=1), apply_retention),
 )
 

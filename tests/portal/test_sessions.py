@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from accounts import sessions
@@ -102,3 +103,13 @@ def test_a_changed_password_leaves_this_session_alone(alpha: Cast) -> None:
 )  # fmt: skip
 def test_a_browser_is_named_in_a_few_words(header: str, name: str) -> None:
     assert browser_name(header) == name
+
+
+def test_the_worker_clears_expired_sessions_only(alpha: Cast) -> None:
+    gone, here = signed_in(alpha, IPHONE), signed_in(alpha, FIREFOX)
+    with schema_context(alpha.schema):
+        oldest = sessions.of(alpha.user(Role.VIEWER)).reverse()[0]
+        Session.objects.filter(pk=oldest.pk).update(expire_date=timezone.now())
+        assert sessions.clear(timezone.now()) == 1
+    assert gone.get("/").status_code == 302
+    assert here.get("/").status_code == 200
