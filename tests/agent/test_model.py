@@ -38,6 +38,7 @@ REPLIES = {
     "revoked": refusal(401, "AUTH_001"),
     "no connection": None,
 }
+FAULT = st.sampled_from(["", "", "write", "fsync"])
 POISON_EVERY = 7
 LARGEST = 5
 FOREVER = 10**9
@@ -51,12 +52,13 @@ class Strict(Portal):
         self.planned: list[Any] = []
 
     def plan(self, batch_id: str, body: bytes, headers: dict[str, str]) -> Any:
-        if self.planned:
-            return self.planned.pop(0)
+        planned = self.planned.pop(0) if self.planned else "portal"
+        if planned not in ("portal", "lose reply"):
+            return planned
         rows = parse_multipart(headers["Content-Type"], body)["file"].splitlines()[1:]
         if len(rows) > LARGEST:
             return refusal(413, "UPLOAD_004")
-        return refusal(400, "UPLOAD_003") if any(is_poison(row) for row in rows) else "portal"
+        return refusal(400, "UPLOAD_003") if any(is_poison(row) for row in rows) else planned
 
 
 def is_poison(row: str) -> bool:
@@ -149,8 +151,9 @@ class AgentLife(RuleBasedStateMachine):
         counters = self.service._spool.counters
         self.counted += counters.pop("dropped_samples", 0) + counters.pop("quarantined_samples", 0)
 
-    @rule()
-    def take_a_sample(self) -> None:
+    @rule(fault=FAULT)
+    def take_a_sample(self, fault: str) -> None:
+        self.faults.left.update({fault: 1} if fault else {})
         self.number += 1
         row = f"2026-01-05T12:00:00Z,m,{self.number}"
         self.memory.append(row)
@@ -163,17 +166,19 @@ class AgentLife(RuleBasedStateMachine):
         self.collected.update(durable)
         self.memory = self.memory[len(durable) :]
 
-    @rule(call=st.sampled_from(["write", "fsync"]), times=st.integers(1, 3))
+    @rule(call=st.sampled_from(["write", "fsync"]), times=st.integers(2, 4))
     def break_the_disk(self, call: str, times: int) -> None:
         self.faults.left[call] = times
 
-    @rule()
-    def seal(self) -> None:
+    @rule(fault=FAULT)
+    def seal(self, fault: str) -> None:
+        self.faults.left.update({fault: 1} if fault else {})
         self.service._seal()
         self.counted += self.service.state.status.totals.pop("dropped_samples", 0)
 
-    @rule(replies=st.lists(st.sampled_from(sorted(REPLIES)), max_size=3))
-    def upload(self, replies: list[str]) -> None:
+    @rule(replies=st.lists(st.sampled_from(sorted(REPLIES)), max_size=3), fault=FAULT)
+    def upload(self, replies: list[str], fault: str) -> None:
+        self.faults.left.update({fault: 1} if fault else {})
         self.portal.planned = [REPLIES[name] for name in replies]
         self.drain()
         self.portal.planned = []
@@ -232,12 +237,12 @@ class AgentLife(RuleBasedStateMachine):
     @rule()
     def overflow(self) -> None:
         """The oldest goes, and the counter knows how many samples were in it."""
-        oldest = Path(self.batches()[0].path)
-        self.spoilt.update(row for row in self.collected if f'"{row}"'.encode() in oldest.read_bytes())
-        size = sum(os.stat(sealed.path).st_size for sealed in self.batches())
-        before = self.batches()
-        self.service._spool.enforce_bounds(size - 1, FOREVER)
-        assert len(self.batches()) < len(before)
+        contents = {sealed.path: Path(sealed.path).read_bytes() for sealed in self.batches()}
+        self.service._spool.enforce_bounds(sum(map(len, contents.values())) - 1, FOREVER)
+        dropped = contents.keys() - {sealed.path for sealed in self.batches()}
+        assert dropped
+        lost = b"".join(contents[path] for path in dropped)
+        self.spoilt.update(row for row in self.collected if f'"{row}"'.encode() in lost)
         self.count_losses()
 
     @invariant()
@@ -273,5 +278,5 @@ class AgentLife(RuleBasedStateMachine):
 
 TestAgentLife = AgentLife.TestCase
 TestAgentLife.settings = settings(
-    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
