@@ -6,6 +6,7 @@ COPY requirements.lock /build/
 RUN /opt/venv/bin/pip install --require-hashes --no-deps --only-binary :all: -r /build/requirements.lock
 WORKDIR /app
 COPY . .
+RUN /opt/venv/bin/python -m agent.build
 # No server is asked: a DATABASE_URL only keeps the embedded one from being started.
 RUN DATABASE_URL=postgres://localhost/none SECRET_KEY=build DATA_DIR=/tmp/data \
     /opt/venv/bin/python manage.py collectstatic --no-input --verbosity 0

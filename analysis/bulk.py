@@ -18,7 +18,7 @@ from django.utils import timezone
 from psycopg2 import errors as postgres
 
 from accounts import audit
-from analysis import months, partitions, store
+from analysis import months, partitions, rollups, store
 from analysis.bulk_reading import Machine, Read, Reader, digest
 from analysis.models import Batch
 from analysis.months import Month
@@ -151,6 +151,8 @@ class _Loading:
             written = store.copy_missing(rows)
         for machine_id in read.machines:
             self.stored[machine_id].written += written.get(self.collectors[machine_id], 0)
+        spans = [rollups.Span(self.collectors[machine_id], read.first, read.last) for machine_id in read.machines]
+        rollups.mark_stale(spans, self.now)
 
     def _enter(self, machine_id: str, found: Machine) -> None:
         known = self.stored.get(machine_id)

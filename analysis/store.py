@@ -15,7 +15,7 @@ from django.utils import timezone
 from psycopg2 import errors as postgres
 
 from accounts import audit
-from analysis import months, partitions, tables
+from analysis import months, partitions, rollups, tables
 from analysis.models import Batch
 from collectors.models import Collector
 from core.batch import Table, Window
@@ -138,6 +138,8 @@ def _store(upload: Upload, write: Callable[[Rows], int]) -> Stored:
     if duplicates:
         Batch.objects.filter(pk=batch.pk).update(duplicates=duplicates)
         batch.duplicates = duplicates
+    first, last = min(rows.first for rows in upload.rows), max(rows.last for rows in upload.rows)
+    rollups.mark_stale([rollups.Span(upload.collector.pk, first, last)], batch.received_at)
     return Stored(batch, repeated=False)
 
 

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
+from analysis import heartbeat
 from api.authentication import Enrolment
 from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
 from api.schemas import CollectorAnswer, CollectorList, ErrorBody, KeyAnswer, Registration, StatusAnswer, Tags
@@ -111,5 +112,6 @@ class Status(View):
 
     @extend_schema(summary="Liveness and version", auth=[], responses={200: StatusAnswer})
     def get(self, request: Request) -> Response:
-        moment = timezone.now().isoformat()
-        return Response({"status": "success", "version": settings.VERSION, "timestamp": moment})
+        moment, seen = timezone.now().isoformat(), heartbeat.last()
+        answer = {"status": "success", "version": settings.VERSION, "timestamp": moment, "worker_seen": seen}
+        return Response(answer)

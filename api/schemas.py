@@ -116,3 +116,4 @@ class StatusAnswer(serializers.Serializer[Any]):
     status = serializers.CharField(default="success")
     version = serializers.CharField()
     timestamp = serializers.DateTimeField()
+    worker_seen = serializers.DateTimeField(allow_null=True, help_text="Last sign of life of a `manage.py work`.")

@@ -10,7 +10,7 @@ from django.db import connection
 from django_tenants.utils import schema_context
 
 from accounts.models import AuditEvent
-from analysis import partitions, store
+from analysis import partitions, rollups_tables, store
 from analysis.models import Batch
 from core.batch import Table
 from core.catalogue import DATASETS
@@ -135,3 +135,10 @@ def test_the_digest_depends_on_content_and_dataset_but_not_on_order() -> None:
 def test_samples_of_one_tenant_are_not_in_the_other(alpha: Cast, beta: Cast) -> None:
     samples.upload(alpha, {"timestamp": [samples.recent()], "cpu_user": [1.0]})
     assert (samples.count(alpha), samples.count(beta)) == (1, 0)
+
+
+def test_late_samples_mark_their_hours_for_the_roll_ups_and_fresh_ones_nothing(alpha: Cast) -> None:
+    samples.upload(alpha, {"timestamp": [datetime.now(UTC)], "cpu_user": [1.0]})
+    assert samples.count(alpha, rollups_tables.STALE) == 0
+    samples.upload(alpha, {"timestamp": [samples.recent(30)], "cpu_user": [1.0]})
+    assert samples.count(alpha, rollups_tables.STALE) == 1

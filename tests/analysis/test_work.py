@@ -109,6 +109,7 @@ def test_a_duty_that_another_worker_is_at_is_passed_over(alpha: Cast) -> None:
                 assert not mine
             with duties.alone("partitions") as mine:
                 assert mine
+        cursor.execute("SELECT pg_advisory_unlock_all()")  # a closed connection lets go of it only a little later
         cursor.execute(lock.replace("lock(", "unlock("), [duties._ADVISORY])
     with schema_context("alpha"), duties.alone("roll-ups") as mine:
         assert mine

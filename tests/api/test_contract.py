@@ -240,7 +240,7 @@ def test_status_answers_at_any_host_without_a_query(alpha: Cast, host: str, djan
     with django_assert_num_queries(0):
         answer = Client(headers={"host": host}).get("/api/v1/status")
     assert answer.status_code == 200
-    assert set(answer.json()) == {"status", "version", "timestamp"}
+    assert set(answer.json()) == {"status", "version", "timestamp", "worker_seen"}
 
 
 def test_a_bug_answers_with_an_id_and_without_its_text(alpha: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
