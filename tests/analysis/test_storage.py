@@ -21,9 +21,9 @@ MOST_BYTES = 340
 
 
 def full_rows(count: int) -> dict[str, list[Any]]:
-    """All columns of a machine with four cores, in one month."""
-    start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=1)
-    moments = [start - timedelta(seconds=index) for index in range(count)]
+    """All columns of a machine with four cores, in order of time as they come: backwards, the index is larger."""
+    start = timezone.now().replace(second=0, microsecond=0) - timedelta(seconds=count)
+    moments = [start + timedelta(seconds=index) for index in range(count)]
     numbers = {metric.name: [12.5] * count for metric in SYSTEM.metrics if metric.is_number}
     return {"timestamp": moments, **numbers, "cpu_cores": [[1.5, 2.5, 3.5, 4.5]] * count}
 

@@ -1,0 +1,97 @@
+"""Many partners: time to make one, a migrate of all that changes nothing, and the latency of an upload at each number.
+
+Usage: python -m bench.tenants [--tenants 20] [--steps 4] [--uploads 100]. A thousand are the number of the goals: one
+made in under 3 s, the migrate in under 60 s, and a latency that does not grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import http.client
+import statistics
+import sys
+import time
+import uuid
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import portals
+from bench.portals import Machine, percentile
+from bench.upload import batch, post
+from core.batch import Table, encode
+from core.catalogue import SYSTEM
+from tests.live.portal import RunningPortal, running_portal
+
+MADE_GOAL_S, MIGRATE_GOAL_S = 3.0, 60.0
+
+
+def make(first: int, last: int) -> tuple[list[float], list[Machine]]:
+    """Seconds that each new partner took, and a machine of each."""
+    seconds, machines = [], []
+    for number in range(first, last):
+        begun = time.perf_counter()
+        portals.open_partner(f"bench{number}")
+        seconds.append(time.perf_counter() - begun)
+        machines += portals.register(f"bench{number}", 1)
+    return seconds, machines
+
+
+def upload(portal: RunningPortal, machines: list[Machine], numbers: range) -> list[float]:
+    """Latencies in ms of one client that goes from partner to partner."""
+    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=30)
+    latencies = []
+    for number in numbers:
+        machine = machines[number % len(machines)]
+        headers = {
+            "Host": f"{machine.schema}.localhost", "Authorization": f"Bearer {machine.key}",
+            "Content-Type": "text/csv", "Content-Encoding": "gzip", "Batch-Id": uuid.uuid4().hex,
+        }  # fmt: skip
+        body = gzip.compress(encode(Table(SYSTEM, batch(number))).encode(), 1)
+        begun = time.perf_counter()
+        post(connection, body, headers)
+        latencies.append((time.perf_counter() - begun) * 1000)
+    connection.close()
+    return latencies
+
+
+def migrate() -> float:
+    from django.core.management import call_command
+
+    begun = time.perf_counter()
+    call_command("migrate_schemas", verbosity=0)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tenants", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--uploads", type=int, default=100, help="at each step")
+    options = parser.parse_args()
+    seconds: list[float] = []
+    machines: list[Machine] = []
+    medians: list[float] = []
+    with running_portal(workers=2) as portal:
+        portals.connect(portal)
+        for step in range(1, options.steps + 1):
+            made, new = make(len(machines), options.tenants * step // options.steps)
+            seconds, machines = seconds + made, machines + new
+            first, warm = step * 10 * (options.uploads + options.tenants), 20 + len(machines)
+            upload(portal, machines, range(first, first + warm))  # from here on every host is known
+            latencies = upload(portal, machines, range(first + warm, first + warm + options.uploads))
+            medians.append(statistics.median(latencies))
+            p95 = percentile(latencies, 95)
+            print(f"{len(machines):5} partners   upload median {medians[-1]:5.1f} ms   p95 {p95:5.1f} ms")
+        unchanged = migrate()
+    median, each = statistics.median(seconds), unchanged / (len(machines) + 2)
+    print(f"one partner made in {median:.2f} s, the slowest {max(seconds):.2f} s (goal {MADE_GOAL_S:.0f} s)")
+    print(f"migrate, nothing to do: {unchanged:.1f} s; a thousand {each * 1000:.0f} s (goal {MIGRATE_GOAL_S:.0f} s)")
+    print(
+        f"latency with {len(machines)} partners ÷ with {len(machines) // options.steps}: {medians[-1] / medians[0]:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
