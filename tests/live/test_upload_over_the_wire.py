@@ -55,8 +55,7 @@ def test_a_chunked_upload_is_refused_and_not_taken_for_empty(portal: RunningPort
     """Trap 12."""
     batch = fresh()
     chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(batch), batch)
-    with sent(portal, head(portal, "Content-Type: text/csv", "Transfer-Encoding: chunked"), chunk) as wire:
-        answer = whole_answer(wire)
+    answer = raw(portal, head(portal, "Content-Type: text/csv", "Transfer-Encoding: chunked"), chunk)
     assert answer.startswith(b"HTTP/1.1 400")
     assert code(answer) == "UPLOAD_008"
     assert series_count(portal, batch) == 0
@@ -65,7 +64,7 @@ def test_a_chunked_upload_is_refused_and_not_taken_for_empty(portal: RunningPort
 def test_an_upload_that_breaks_off_stores_nothing(portal: RunningPortal) -> None:
     batch = fresh()
     length = f"Content-Length: {len(batch) + 500}"
-    break_off(portal, head(portal, "Content-Type: text/csv", length), batch, breaks_off=True)
+    raw(portal, head(portal, "Content-Type: text/csv", length), batch, breaks_off=True)
     assert series_count(portal, batch) == 0
 
 
@@ -73,7 +72,7 @@ def test_a_form_that_breaks_off_inside_its_file_stores_nothing(portal: RunningPo
     batch = fresh()
     part = b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + batch
     lines = ("Content-Type: multipart/form-data; boundary=xx", f"Content-Length: {len(part) + 500}")
-    break_off(portal, head(portal, *lines), part, breaks_off=True)
+    raw(portal, head(portal, *lines), part, breaks_off=True)
     assert series_count(portal, batch) == 0
 
 
