@@ -15,6 +15,7 @@ _UPLOAD_CODES = {
     "empty": "UPLOAD_001",
     "missing_column": "UPLOAD_002",
     "bad_value": "UPLOAD_003",
+    "too_large": "UPLOAD_004",
     "encoding": "UPLOAD_005",
     "out_of_window": "UPLOAD_007",
     "truncated": "UPLOAD_008",

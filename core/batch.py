@@ -21,6 +21,8 @@ from core.catalogue import Dataset, Metric
 
 MAX_PROBLEMS = 20
 MAX_COLUMNS = 1000
+MAX_ROWS = 500_000
+"""Of one file read at once: a row of two cells takes fifty times its bytes while it is read."""
 MAX_TEXT_BYTES = 1024
 """Of one text cell; an index entry of PostgreSQL holds at most 2,704 bytes."""
 
@@ -50,7 +52,7 @@ class Problem:
 
 
 class BatchError(Exception):
-    """A file that is refused. kind: empty, missing_column, bad_value, encoding, out_of_window or truncated."""
+    """A file that is refused. kind: empty, missing_column, bad_value, too_large, encoding, out_of_window, truncated."""
 
     def __init__(self, kind: str, sentence: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(sentence)
@@ -312,6 +314,8 @@ def _split(text: str, lines_before: int) -> Tuple[List[str], List[List[str]], Li
             if row:
                 rows.append(row)
                 lines.append(lines_before + read)
+            if len(rows) > MAX_ROWS:
+                raise BatchError("too_large", f"The file has more than {MAX_ROWS:,} rows; split it.")
     except csv.Error as error:
         kind = "truncated" if "unexpected end" in str(error) else "bad_value"
         reason = "a quote is opened and never closed" if kind == "truncated" else str(error)

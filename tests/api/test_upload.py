@@ -347,3 +347,12 @@ def test_nothing_secret_is_logged_or_audited(alpha: Cast, caplog: pytest.LogCapt
         cursor.execute("SELECT row_to_json(a)::text FROM accounts_auditevent a")
         audited = "".join(row[0] for row in cursor.fetchall())
     assert secret not in caplog.text + audited
+
+
+def test_a_file_of_very_many_tiny_rows_is_refused_before_it_fills_the_memory(
+    alpha: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.batch.MAX_ROWS", 1000)
+    body = b"timestamp,cpu_user\n" + b"1,\n" * 1001
+    refused(post_raw(alpha, body), 413, "UPLOAD_004")
+    refused(post_raw(alpha, body, f"{URL}?on_error=skip"), 413, "UPLOAD_004")
