@@ -42,10 +42,10 @@ def store(cast: Cast, moments: list[datetime]) -> None:
 
 
 def test_one_turn_does_every_duty_for_every_partner(alpha: Cast, beta: Cast) -> None:
-    gone = retention.cutoff(now(), 90) - timedelta(days=70)
+    gone = (retention.cutoff(now(), 90) - timedelta(days=70)).replace(minute=10)
     for cast in (alpha, beta):
         store(cast, [gone, gone + timedelta(minutes=1)])
-        store(cast, samples.minutes(samples.recent(5), 60))
+        store(cast, samples.minutes(samples.recent(5).replace(minute=10), 60))
         with schema_context(cast.schema):
             partitions.drop(Partition("analysis_disks", Month.of(now()).plus(3)))
     call_command("work", "--once")
