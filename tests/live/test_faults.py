@@ -22,6 +22,8 @@ from tests.live.portal import RunningPortal, running_portal
 
 ROWS = 3
 BATCHES = 40
+BEGUN = samples.recent(24)
+"""Read once: a batch that is sent again has the same bytes."""
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def mortal() -> Iterator[RunningPortal]:
 
 def body(number: int) -> bytes:
     """Samples at instants that no other batch has."""
-    start = samples.recent(24) + samples.MINUTE * (number * ROWS)
+    start = BEGUN + samples.MINUTE * (number * ROWS)
     return samples.csv(start, [float(number % 100)] * ROWS)
 
 
