@@ -33,7 +33,7 @@ MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags
 REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
 ROTATE = Action("rotate", Role.ADMIN, "Give a machine a new key; a machine only itself.", machine=True)
 ENROL = Action("enrol", Role.ADMIN, "Make and revoke enrolment tokens.")
-UPLOAD = Action("upload", None, "Upload samples; a machine only its own.", machine=True)
+UPLOAD = Action("upload", Role.ADMIN, "Upload samples; a machine only its own.", machine=True)
 PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
 AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")

@@ -20,7 +20,7 @@ class Anyone(BasePermission):
     pass
 
 
-class IsMachine(BasePermission):
+class MayUpload(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return may(request.user, roles.UPLOAD)
 

@@ -9,17 +9,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.parsers import FileUploadParser, MultiPartParser
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts import roles
 from analysis import bulk, retention, store
 from analysis.models import Batch
 from api import bodies
 from api.authentication import Machine
-from api.permissions import IsMachine, may
+from api.permissions import MayUpload
 from api.schemas import ErrorBody, UploadForm, UploadResult
 from api.views import View
 from collectors.models import Collector
@@ -31,15 +28,8 @@ from core.limits import client_ip, limit
 _BATCH_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class MayUploadForAny(BasePermission):
-    """An Admin: whoever may register and retire machines may bring their samples."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return may(request.user, roles.MACHINES)
-
-
 class Upload(View):
-    permission_classes = (IsMachine | MayUploadForAny,)
+    permission_classes = (MayUpload,)
     parser_classes = (MultiPartParser, FileUploadParser)
 
     @extend_schema(
