@@ -21,6 +21,7 @@ from analysis import rollups_tables
 from analysis.rollups_tables import COVERAGE, ROLLED, STALE
 from collectors.models import Collector
 from core.catalogue import DATASETS
+from partners.duties import StoppedError
 
 HOUR = timedelta(hours=1)
 OPEN, SETTLED = timedelta(minutes=5), timedelta(minutes=15)
@@ -46,10 +47,6 @@ class Due:
     collector_id: int
     start: datetime
     end: datetime
-
-
-class StoppedError(Exception):
-    """The work was asked to stop; what was begun is rolled back."""
 
 
 def never() -> bool:

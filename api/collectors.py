@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
-from analysis import heartbeat
 from api.authentication import Enrolment
 from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
 from api.schemas import CollectorAnswer, CollectorList, ErrorBody, KeyAnswer, Registration, StatusAnswer, Tags
@@ -18,6 +17,7 @@ from api.views import View
 from collectors import registry
 from collectors.models import Collector
 from core.limits import client_ip
+from partners import heartbeat
 
 _ERRORS = dict.fromkeys((400, 401, 403, 404, 429), ErrorBody)
 

@@ -15,6 +15,7 @@ from analysis import retention, rollups, rollups_tables
 from analysis.rollups import Due, Span
 from core.catalogue import DATASETS, DISKS, SYSTEM
 from core.tenancy import schema_context
+from partners.duties import StoppedError
 from tests import samples
 from tests.cast import Cast
 
@@ -202,7 +203,7 @@ def test_a_stop_rolls_the_step_back_and_the_next_run_does_it(alpha: Cast) -> Non
     store(alpha, samples.minutes(start, 60), [1.0] * 60)
     with schema_context("alpha"):
         before = rollups.rolled_until()
-        with pytest.raises(rollups.StoppedError):
+        with pytest.raises(StoppedError):
             rollups.refresh(now(), lambda: True)
         assert rollups.rolled_until() == before
     refresh(alpha)

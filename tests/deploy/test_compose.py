@@ -12,8 +12,8 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
-from analysis.management.commands.work import BEAT_SECONDS
 from core import settings
+from partners.management.commands.work import BEAT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()

@@ -15,10 +15,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from analysis import duties, heartbeat
-from analysis.duties import DUTIES, Duty
-from analysis.rollups import StoppedError
 from core.tenancy import schema_context
+from partners import duties, heartbeat
+from partners.duties import Duty, StoppedError
 from partners.models import Partner
 
 logger = logging.getLogger("perfanalysis.work")
@@ -27,7 +26,7 @@ TURN_SECONDS, BEAT_SECONDS = 10.0, 10.0
 
 
 class Command(BaseCommand):
-    help = "Do the periodic duties of every partner (partitions, roll-ups, retention) until SIGTERM or Ctrl-C."
+    help = "Do the periodic duties of every partner (partitions, roll-ups, retention, …) until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="do every duty once, then end; 1 when one failed")
@@ -39,7 +38,7 @@ class Command(BaseCommand):
             signal.signal(number, worker.stop)
         if not options["once"]:
             worker.run()
-        elif failed := worker.turn(DUTIES):
+        elif failed := worker.turn(worker.duties):
             raise CommandError(f"{failed} duties failed; see the log.")
 
 
@@ -49,7 +48,8 @@ class Worker:
     def __init__(self, alive_file: Path | None = None) -> None:
         self._alive_file = alive_file
         self._stop_asked = threading.Event()
-        self._due_at = {duty.name: 0.0 for duty in DUTIES}
+        self.duties = duties.declared()
+        self._due_at = {duty.name: 0.0 for duty in self.duties}
         self._beat_at = 0.0
 
     def stop(self, number: int, frame: FrameType | None) -> None:
@@ -57,9 +57,9 @@ class Worker:
         self._stop_asked.set()
 
     def run(self) -> None:
-        logger.info("working; duties: %s", ", ".join(duty.name for duty in DUTIES))
+        logger.info("working; duties: %s", ", ".join(duty.name for duty in self.duties))
         while not self.stopped():
-            self.turn([duty for duty in DUTIES if self._due_at[duty.name] <= time.monotonic()])
+            self.turn([duty for duty in self.duties if self._due_at[duty.name] <= time.monotonic()])
             self._stop_asked.wait(TURN_SECONDS)
         logger.info("stopped")
 

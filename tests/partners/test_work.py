@@ -17,12 +17,14 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from analysis import duties, heartbeat, partitions, retention, rollups, rollups_tables
-from analysis.management.commands import work
+from analysis import duties as analysis_duties
+from analysis import partitions, retention, rollups, rollups_tables
 from analysis.months import Month
 from analysis.partitions import Partition
 from core import embedded
 from core.tenancy import schema_context
+from partners import duties, heartbeat
+from partners.management.commands import work
 from partners.models import Partner
 from tests import samples
 from tests.cast import Cast
@@ -77,7 +79,7 @@ def test_samples_that_are_not_rolled_up_are_kept(alpha: Cast) -> None:
     store(alpha, [now() - timedelta(days=200)])
     with schema_context("alpha"):
         rollups.execute(f"UPDATE {rollups_tables.ROLLED} SET until = %s", [now() - timedelta(days=300)])
-        said = duties.apply_retention(alpha.partner, now(), rollups.never)
+        said = analysis_duties.apply_retention(alpha.partner, now(), rollups.never)
     assert said == "waits for roll-ups"
     assert samples.count(alpha) == 1
 
@@ -93,7 +95,7 @@ def test_a_partner_in_trouble_does_not_stop_the_others(
             raise DatabaseError("no")
         return ""
 
-    monkeypatch.setattr(work, "DUTIES", (duties.Duty("trouble", timedelta(hours=1), run),))
+    monkeypatch.setattr(duties, "declared", lambda: (duties.Duty("trouble", timedelta(hours=1), run),))
     monkeypatch.setattr(connection, "close", lambda: None)  # it would end the test's transaction
     with pytest.raises(CommandError, match="1 duties failed"):
         call_command("work", "--once")
