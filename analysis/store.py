@@ -17,6 +17,8 @@ from psycopg2 import errors as postgres
 from accounts import audit
 from analysis import months, partitions, rollups, tables
 from analysis.models import Batch
+from collectors import events
+from collectors.events import Notes
 from collectors.models import Collector
 from core.batch import Table, Window
 from core.catalogue import Dataset
@@ -53,6 +55,7 @@ class Upload:
     window: Window
     warnings: Sequence[str] = field(default_factory=tuple)
     ip: str | None = None
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def records(self) -> int:
@@ -131,6 +134,8 @@ def store(upload: Upload) -> Stored:
 
 
 def _store(upload: Upload, write: Callable[[Rows], int]) -> Stored:
+    if upload.notes.inventory or upload.notes.events:
+        events.save(upload.collector.pk, upload.notes, timezone.now())
     batch = _enter(upload)
     if batch is None:
         return Stored(_first_result(upload), repeated=True)

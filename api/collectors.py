@@ -12,9 +12,19 @@ from rest_framework.response import Response
 from accounts import audit
 from api.authentication import Enrolment
 from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
-from api.schemas import CollectorAnswer, CollectorList, ErrorBody, KeyAnswer, Registration, StatusAnswer, Tags
+from api.schemas import (
+    CollectorAnswer,
+    CollectorList,
+    ErrorBody,
+    EventsAnswer,
+    EventsQuery,
+    KeyAnswer,
+    Registration,
+    StatusAnswer,
+    Tags,
+)
 from api.views import View
-from collectors import registry
+from collectors import events, registry
 from collectors.models import Collector
 from core.limits import client_ip
 from partners import heartbeat
@@ -85,6 +95,22 @@ class CollectorDetail(View):
     def delete(self, request: Request, machine_id: str) -> Response:
         registry.retire(registry.find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
         return self.get(request, machine_id)
+
+
+class Events(View):
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        summary="Why there are gaps",
+        description="What the machine's agent told: stops, reboots, suspends, losses; those that touch the period.",
+        parameters=[EventsQuery],
+        responses={200: EventsAnswer, **_ERRORS},
+    )
+    def get(self, request: Request, machine_id: str) -> Response:
+        query = EventsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        found = events.between([registry.find(machine_id).pk], *query.period())
+        return Response(EventsAnswer({"machine_id": machine_id, "events": found}).data)
 
 
 class RotateKey(View):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
-from collectors.models import Collector
+from collectors.models import Collector, MachineEvent
 from core.catalogue import DATASETS
 
 
@@ -24,6 +25,10 @@ class UploadForm(serializers.Serializer[Any]):
     filesystems = serializers.FileField(required=False)
     processes = serializers.FileField(required=False)
     machine_id = serializers.CharField(required=False)
+    inventory = serializers.CharField(required=False, help_text="A JSON object of at most 64 KB: what machine this is.")
+    events = serializers.CharField(
+        required=False, help_text="A JSON list of `{kind, since, until, detail}`: what happened between samples."
+    )
 
 
 class UploadResult(serializers.Serializer[Any]):
@@ -68,6 +73,30 @@ class CollectorAnswer(serializers.ModelSerializer[Collector]):
 
 class CollectorList(serializers.Serializer[Any]):
     collectors = CollectorAnswer(many=True)
+
+
+class EventsQuery(serializers.Serializer[Any]):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["start"] >= attrs["end"]:
+            raise serializers.ValidationError("start must be before end")
+        return attrs
+
+    def period(self) -> tuple[datetime, datetime]:
+        return self.validated_data["start"], self.validated_data["end"]
+
+
+class EventAnswer(serializers.ModelSerializer[MachineEvent]):
+    class Meta:
+        model = MachineEvent
+        fields = ("kind", "since", "until", "detail")
+
+
+class EventsAnswer(serializers.Serializer[Any]):
+    machine_id = serializers.CharField()
+    events = EventAnswer(many=True)
 
 
 class SeriesQuery(serializers.Serializer[Any]):

@@ -19,6 +19,7 @@ from api.authentication import Machine
 from api.permissions import MayUpload
 from api.schemas import ErrorBody, UploadForm, UploadResult
 from api.views import View
+from collectors import events
 from collectors.models import Collector
 from core.batch import Decoded, Window, decode
 from core.catalogue import DATASETS
@@ -89,14 +90,16 @@ def _read(request: HttpRequest, collector: Collector) -> tuple[store.Upload, lis
     skip = request.GET.get("on_error") == "skip"
     decoded = {name: _decode(name, data, window, skip, collector) for name, data in files.items()}
     digest = store.digest(files.items())
+    notes = events.parse(request.POST.get("inventory", ""), request.POST.get("events", ""), timezone.now())
     upload = store.Upload(
         collector=collector,
         batch_id=_batch_id(request, digest),
         digest=digest,
         rows=[store.rows_of(file.table, collector.pk) for file in decoded.values()],
         window=window,
-        warnings=_warnings(decoded),
+        warnings=[*_warnings(decoded), *notes.warnings],
         ip=client_ip(request),
+        notes=notes,
     )
     problems = [{"dataset": name, **problem.__dict__} for name, file in decoded.items() for problem in file.problems]
     return upload, problems

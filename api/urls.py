@@ -14,6 +14,7 @@ urlpatterns = [
     path("v1/collectors", collectors.Collectors.as_view(), name="collectors"),
     path("v1/collectors/register", collectors.Register.as_view(), name="register"),
     path("v1/collectors/<str:machine_id>", collectors.CollectorDetail.as_view(), name="collector"),
+    path("v1/collectors/<str:machine_id>/events", collectors.Events.as_view(), name="machine-events"),
     path("v1/collectors/<str:machine_id>/rotate-key", collectors.RotateKey.as_view(), name="rotate-key"),
     path("v1/status", collectors.Status.as_view(), name="status"),
     path("v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),

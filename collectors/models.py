@@ -98,3 +98,22 @@ class EnrolmentToken(models.Model):
         if self.expires_at <= self.created_at:
             raise ValidationError("An enrolment token must expire after it is made.")
         super().save(*args, **kwargs)
+
+
+class MachineEvent(models.Model):
+    """Something that happened on a machine between two samples, as its agent tells it: why there is a gap."""
+
+    collector = models.ForeignKey(Collector, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=32)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    detail = models.CharField(max_length=500, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("collector", "kind", "since", "detail"), name="one_row_an_event"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.collector_id} {self.kind} {self.since:%Y-%m-%d %H:%M}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +15,9 @@ from django.utils import timezone
 from accounts import roles
 from collectors import registry
 from collectors.models import Collector
-from portal import panels, periods
+from portal import inventory, panels, periods
 from portal.access import PageRequest, page, wants_fragment
+from portal.gaps import REASONS
 from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
 from portal.periods import POINTS, RANGES, Period
 from reports import charts
@@ -27,7 +28,12 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     """The whole page, or for htmx the head that refreshes."""
     now = timezone.now()
     collector = registry.find(machine_id)
-    context = {"collector": collector, "state": collector.state(now), "inventory": _inventory(collector)}
+    context = {
+        "collector": collector,
+        "state": collector.state(now),
+        "inventory": inventory.of(collector),
+        "booted_at": _instant(inventory.booted_at(collector)),
+    }
     if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)
     period = periods.parse(request.GET, _begin(request, collector), now)
@@ -46,24 +52,8 @@ def _begin(request: PageRequest, collector: Collector) -> datetime:
     return collector.created_at - timedelta(days=1) if request.tenant.is_generated else collector.created_at
 
 
-_FACTS = {
-    "os": "System",
-    "kernel": "Kernel",
-    "cpu_model": "Processor",
-    "cores": "CPUs",
-    "memory_mb": "Memory, MB",
-    "virtualization": "Virtualisation",
-    "container": "Container",
-    "agent_version": "Agent",
-}
-
-
-def _inventory(collector: Collector) -> list[tuple[str, str]]:
-    """What the machine says of itself, known facts first, as text."""
-    found: dict[str, Any] = collector.inventory if isinstance(collector.inventory, dict) else {}
-    names = [name for name in _FACTS if name in found] + [name for name in found if name not in _FACTS]
-    plain = [name for name in names if isinstance(found[name], str | int | float) and found[name] != ""]
-    return [(_FACTS.get(name, name.replace("_", " ").capitalize()), str(found[name])) for name in plain][:12]
+def _instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
@@ -73,6 +63,8 @@ def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
     return {
         "machine_id": collector.machine_id,
         "series": reverse("series"),
+        "events": reverse("machine-events", args=[collector.machine_id]),
+        "reasons": REASONS,
         "sign_in": reverse("sign-in"),
         "span_ms": round(period.span.total_seconds() * 1000),
         "start": period.start,

@@ -14,6 +14,7 @@ const charts = new Map(); // figure → what is drawn in it
 const OPEN_INSTANCES = 2;
 let timer = 0;
 let readAt = 0;
+let events = []; // what the agent told of the period
 
 const span = () => {
   const end = page.follows ? Date.now() : Date.parse(page.end);
@@ -29,14 +30,17 @@ class Refusal extends Error {
   constructor(status, wait) { super(reason(status, wait)); this.status = status; this.wait = wait; }
 }
 
-async function read(dataset, [start, end]) {
-  const query = new URLSearchParams({
-    machine_id: page.machine_id, dataset, start: iso(start), end: iso(end), points: page.points,
-    metrics: page.metrics[dataset].join(","),
-  });
+const read = (dataset, [start, end]) => ask(page.series, {
+  machine_id: page.machine_id, dataset, start: iso(start), end: iso(end), points: page.points,
+  metrics: page.metrics[dataset].join(","),
+});
+
+const readEvents = ([start, end]) => ask(page.events, { start: iso(start), end: iso(end) });
+
+async function ask(address, query) {
   let response;
   try {
-    response = await fetch(`${page.series}?${query}`, { headers: { Accept: "application/json" } });
+    response = await fetch(`${address}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
   } catch {
     throw new Refusal(0, 0);
   }
@@ -51,7 +55,8 @@ async function refresh() {
   try {
     const period = span();
     const names = Object.keys(page.metrics);
-    const found = await Promise.all(names.map((name) => read(name, period)));
+    const [told, ...found] = await Promise.all([readEvents(period), ...names.map((name) => read(name, period))]);
+    events = told.events;
     names.forEach((name, at) => answers.set(name, { ...found[at], period }));
     readAt = Date.now();
     say("");
@@ -179,18 +184,32 @@ function showCoverage(answer) {
     line.textContent = `${share} % of the expected samples are here: ${answer.samples.toLocaleString()}, one every ${every}${step}. `
       + (many ? `${many} ${many === 1 ? "gap" : "gaps"}.` : "No gaps.");
   }
-  gaps.hidden = !many;
-  gaps.querySelector("ol").replaceChildren(...found.slice(-50).reverse().map(gapItem));
-  gaps.querySelector("summary").textContent = many > 50 ? "Newest 50 gaps" : "Gaps";
+  const lone = events.filter((event) => !found.some((gap) => touches(event, gap))).map((event) => [event.since, event.until]);
+  const listed = [...found, ...lone].sort((one, other) => Date.parse(one[0]) - Date.parse(other[0]));
+  gaps.hidden = !listed.length;
+  gaps.querySelector("ol").replaceChildren(...listed.slice(-50).reverse().map(gapItem));
+  gaps.querySelector("summary").textContent = listed.length > 50 ? "Newest 50 gaps and events" : many ? "Gaps and why" : "Events";
   const fresh = document.getElementById("freshness");
   fresh.textContent = `Times in ${zone}${page.follows ? ` · read ${new Date(readAt).toLocaleTimeString()}` : ""}`;
 }
 
+// A gap is told from sample to sample, an event to the second.
+const SLACK = 2000;
+const touches = (event, [start, end]) =>
+  Date.parse(event.since) <= Date.parse(end) + SLACK && Date.parse(event.until) >= Date.parse(start) - SLACK;
+
+function why(period) {
+  const told = events.filter((event) => touches(event, period));
+  const sentences = told.map((event) => (page.reasons[event.kind] ?? event.kind) + (event.detail ? `: ${event.detail}` : ""));
+  return [...new Set(sentences)].join("; ");
+}
+
 function gapItem([start, end]) {
   const item = document.createElement("li");
-  const minutes = (Date.parse(end) - Date.parse(start)) / 60000;
-  const long = minutes >= 120 ? `${amount(minutes / 60)} h` : `${amount(minutes)} min`;
-  item.textContent = `${local(start)} – ${local(end)} (${long})`;
+  const seconds = (Date.parse(end) - Date.parse(start)) / 1000;
+  const long = seconds >= 7200 ? `${amount(seconds / 3600)} h` : seconds >= 120 ? `${amount(seconds / 60)} min` : `${amount(seconds)} s`;
+  const reason = why([start, end]);
+  item.textContent = `${local(start)} – ${local(end)} (${long})${reason ? `. ${reason}.` : ""}`;
   item.title = `${utc(start)} – ${utc(end)}`;
   return item;
 }

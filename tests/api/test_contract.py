@@ -23,6 +23,7 @@ from tests.cast import MACHINE, Cast
 
 RANGE = "start_date=2026-01-01&end_date=2026-01-05"
 SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
+EVENTS = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 PEOPLE = ("viewer", "analyst", "admin")
 TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
 CREDENTIALS = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
@@ -67,6 +68,7 @@ CALLS = (
     Call("collector", "GET", f"v1/collectors/{MACHINE}", people(*PEOPLE), 200),
     Call("collector", "PATCH", f"v1/collectors/{MACHINE}", people("admin"), 200, '{"tags": ["web"]}'),
     Call("collector", "DELETE", f"v1/collectors/{MACHINE}", people("admin"), 200),
+    Call("machine-events", "GET", f"v1/collectors/{MACHINE}/events?{EVENTS}", people(*PEOPLE), 200),
     Call("rotate-key", "POST", f"v1/collectors/{MACHINE}/rotate-key", people("admin", "machine"), 200),
     Call("status", "GET", "v1/status", CREDENTIALS, 200),
     Call("schema", "GET", "v1/schema", CREDENTIALS, 200),
