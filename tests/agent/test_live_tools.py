@@ -1,6 +1,6 @@
 """This host, measured by the agent, vmstat, iostat, sar, free and df in the same window while it works.
 
-The tools start a few hundredths of a second apart and round to two digits, so a rate may differ by a tenth and a little.
+The tools start a little apart and round to two digits, so a rate may differ by a tenth and a little.
 """
 
 from __future__ import annotations
