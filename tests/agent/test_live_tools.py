@@ -89,12 +89,12 @@ def of_vmstat(window: Window) -> dict[str, float]:
     return dict(zip(names.split(), map(float, numbers.split())))
 
 
-def of_iostat(window: Window) -> dict[str, Any]:
+def of_iostat(window: Window) -> Any:
     needs("iostat")
     return json.loads(window.iostat)["sysstat"]["hosts"][0]["statistics"][0]
 
 
-def of_sar(window: Window) -> dict[str, Any]:
+def of_sar(window: Window) -> Any:
     needs("sar")
     needs("sadf")
     return json.loads(window.sar)["sysstat"]["hosts"][0]["statistics"][-1]
