@@ -19,9 +19,10 @@ from core.keys import Secret, parse
 
 @dataclass(frozen=True)
 class Machine:
-    """The caller is a registered machine."""
+    """The caller is a registered machine, by the key of that id."""
 
     collector: Collector
+    key_id: str
     is_authenticated: bool = True
 
     @property
@@ -64,9 +65,9 @@ class BearerAuthentication(BaseAuthentication):
             token = _token(secret, request.method)
             return token.user, token
         collector = registry.authenticate(secret) if secret else None
-        if collector is None:
+        if secret is None or collector is None:
             raise ServiceError("AUTH_001", "The key is not valid.")
-        return Machine(collector), None
+        return Machine(collector, secret.public_id), None
 
 
 def _token(secret: Secret, method: str | None) -> PersonalToken:

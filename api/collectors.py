@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
-from api.authentication import Enrolment
+from api.authentication import Enrolment, Machine
 from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
 from api.schemas import (
     CollectorAnswer,
@@ -118,12 +118,15 @@ class RotateKey(View):
 
     @extend_schema(
         summary="Rotate a machine's key",
-        description=f"The old key works for {settings.KEY_OVERLAP_HOURS} hours more.",
+        description=f"The old key works for {settings.KEY_OVERLAP_HOURS} hours more; of a machine that asks itself, the key it asks with.",
         request=None,
         responses={200: KeyAnswer, **_ERRORS},
     )
     def post(self, request: Request, machine_id: str) -> Response:
-        secret = registry.rotate(registry.find(machine_id), actor=self.actor(request), ip=client_ip(request._request))
+        asked_with = request.user.key_id if isinstance(request.user, Machine) else ""
+        secret = registry.rotate(
+            registry.find(machine_id), actor=self.actor(request), ip=client_ip(request._request), asked_with=asked_with
+        )
         return Response({"status": "success", "machine_id": machine_id, "api_key": str(secret)})
 
 

@@ -94,8 +94,11 @@ def _use(token: keys.Secret) -> bool:
     return usable.update(uses_left=F("uses_left") - 1) == 1
 
 
-def rotate(collector: Collector, *, actor: str, ip: str | None) -> keys.Secret:
-    """A new key; the newest of the old ones works for KEY_OVERLAP_HOURS more, any older one stops now.
+def rotate(collector: Collector, *, actor: str, ip: str | None, asked_with: str = "") -> keys.Secret:
+    """A new key; one of the old ones works for KEY_OVERLAP_HOURS more, any other stops now.
+
+    The one that stays is `asked_with`, the id of the key that the machine itself asked with, so that lost answers cannot
+    lock it out; the newest, when a person asked.
 
     COLLECTOR_002 for a retired machine.
     """
@@ -106,9 +109,10 @@ def rotate(collector: Collector, *, actor: str, ip: str | None) -> keys.Secret:
             raise ServiceError("COLLECTOR_002", f"{collector.machine_id} is retired; register it again.")
         live = list(CollectorKey.objects.live(now).filter(collector=collector).order_by("-created_at", "-id"))
         if live:
-            ends = min(live[0].expires_at or overlap_ends, overlap_ends)
-            CollectorKey.objects.filter(pk=live[0].pk).update(expires_at=ends)
-            CollectorKey.objects.filter(pk__in=[key.pk for key in live[1:]]).update(revoked_at=now)
+            kept = next((key for key in live if key.key_id == asked_with), live[0])
+            ends = min(kept.expires_at or overlap_ends, overlap_ends)
+            CollectorKey.objects.filter(pk=kept.pk).update(expires_at=ends)
+            CollectorKey.objects.filter(pk__in=[key.pk for key in live if key.pk != kept.pk]).update(revoked_at=now)
         secret = _add_key(collector)
         audit.record("key.rotated", user=actor, machine_id=collector.machine_id, ip=ip)
     return secret

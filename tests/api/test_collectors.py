@@ -110,6 +110,16 @@ def test_only_two_keys_are_live_at_a_time(alpha: Cast) -> None:
     assert [upload(alpha, key) for key in (alpha.key, second, third)] == [401, 201, 200]
 
 
+def test_lost_answers_to_a_rotation_do_not_lock_the_machine_out(alpha: Cast) -> None:
+    """The key that asked is the one that the machine surely has: it stays, and the one nobody got goes."""
+    url = f"{BASE}/{MACHINE}/rotate-key"
+    lost = [bearer(alpha, alpha.key).post(url).json()["api_key"] for _ in range(3)]
+    new = bearer(alpha, alpha.key).post(url).json()["api_key"]
+    assert bearer(alpha, new).post(url).status_code == 200
+    assert bearer(alpha, alpha.key).post(url).status_code == 401
+    assert {bearer(alpha, key).post(url).status_code for key in lost} == {401}
+
+
 def test_a_machine_cannot_rotate_anothers_key(alpha: Cast) -> None:
     register(alpha.client(Role.ADMIN), machine_id="other")
     answer = bearer(alpha, alpha.key).post(f"{BASE}/other/rotate-key")
