@@ -29,6 +29,7 @@ SEE = Action("see", Role.VIEWER, "Fleet, machines, charts; read series and the l
 OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, sessions and sign-out.")
 OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.")
 EXPORT = Action("export", Role.ANALYST, "Export samples.")
+REPORTS = Action("reports", Role.ANALYST, "Ask for reports, read and delete them.")
 MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags; retire machines.")
 REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
 ROTATE = Action("rotate", Role.ADMIN, "Give a machine a new key; a machine only itself.", machine=True)
@@ -40,7 +41,7 @@ AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")
 SETTINGS = Action("settings", Role.ADMIN, "Change this partner's name, and how long samples are kept.")
 
 MATRIX = (
-    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,
+    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,
     SETTINGS,
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from agent import ctl_table
+from agent import ctl_report, ctl_table
 from agent.ctl_client import RefusedError, UnreachableError, connect
 from agent.ctl_upload import send_file
 from agent.process_reading import DataError
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     uploading = _add(commands, "upload", upload, "CSV files, with the machine's own key (PERFAGENT_KEY)")
     uploading.add_argument("files", nargs="+", metavar="FILE", help="CSV, or gzip of it; - is standard input")
     _add_export(commands)
+    ctl_report.add_options(_add(commands, "report", report, "a report, made by the portal; waits until it is there"))
     return top
 
 
@@ -146,6 +147,14 @@ def upload(options: argparse.Namespace) -> None:
 
 def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)
+
+
+def report(options: argparse.Namespace) -> None:
+    made = ctl_report.run(options)
+    if options.json:
+        return _print_json(made)
+    saved = [target for name in ctl_report.FORMS if (target := getattr(options, name)) and target != "-"]
+    return _tell(f"Report {ctl_table.clean(made['id'])} is made{': ' if saved else ''}{', '.join(saved)}.")
 
 
 def export(options: argparse.Namespace) -> None:

@@ -118,7 +118,9 @@ class RotateKey(View):
 
     @extend_schema(
         summary="Rotate a machine's key",
-        description=f"The old key works for {settings.KEY_OVERLAP_HOURS} hours more; of a machine that asks itself, the key it asks with.",
+        description=(
+            f"The old key works for {settings.KEY_OVERLAP_HOURS} hours more: the newest, or the one that asks."
+        ),
         request=None,
         responses={200: KeyAnswer, **_ERRORS},
     )

@@ -37,6 +37,11 @@ class IsAnalyst(BasePermission):
         return may(request.user, roles.EXPORT)
 
 
+class MayReport(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.REPORTS)
+
+
 class ReadByPersonElseAdmin(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.MACHINES)

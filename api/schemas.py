@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from collectors.models import Collector, MachineEvent
 from core.catalogue import DATASETS
+from reports.jobs.models import Report
 
 
 class ErrorBody(serializers.Serializer[Any]):
@@ -97,6 +98,33 @@ class EventAnswer(serializers.ModelSerializer[MachineEvent]):
 class EventsAnswer(serializers.Serializer[Any]):
     machine_id = serializers.CharField()
     events = EventAnswer(many=True)
+
+
+class ReportOrder(serializers.Serializer[Any]):
+    title = serializers.CharField(max_length=120, default="", allow_blank=True)
+    machine_ids = serializers.ListField(
+        child=serializers.CharField(max_length=128), default=list, max_length=1000, help_text="All machines without it."
+    )
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(help_text="Not included.")
+    time_zone = serializers.CharField(max_length=64, default="UTC", help_text="IANA name, as Europe/Berlin.")
+
+
+class ReportAnswer(serializers.ModelSerializer[Report]):
+    id = serializers.CharField(source="public_id")
+    progress = serializers.CharField(help_text="What is done now, or why it failed.")
+
+    class Meta:
+        model = Report
+        fields = (
+            "id", "title", "machine_ids", "start", "end", "time_zone", "state", "progress", "created_by", "created_at",
+            "finished_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class ReportList(serializers.Serializer[Any]):
+    reports = ReportAnswer(many=True)
 
 
 class SeriesQuery(serializers.Serializer[Any]):

@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from api import collectors, docs, performance, upload
+from api import collectors, docs, performance, reports, upload
 from core import errors
 
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
     path("v1/collectors/<str:machine_id>", collectors.CollectorDetail.as_view(), name="collector"),
     path("v1/collectors/<str:machine_id>/events", collectors.Events.as_view(), name="machine-events"),
     path("v1/collectors/<str:machine_id>/rotate-key", collectors.RotateKey.as_view(), name="rotate-key"),
+    path("v1/reports", reports.Reports.as_view(), name="reports"),
+    path("v1/reports/<str:report_id>", reports.ReportDetail.as_view(), name="report"),
+    path("v1/reports/<str:report_id>/report.<str:form>", reports.ReportFile.as_view(), name="report-file"),
     path("v1/status", collectors.Status.as_view(), name="status"),
     path("v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", docs.Docs.as_view(), name="api-docs"),

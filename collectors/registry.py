@@ -97,8 +97,8 @@ def _use(token: keys.Secret) -> bool:
 def rotate(collector: Collector, *, actor: str, ip: str | None, asked_with: str = "") -> keys.Secret:
     """A new key; one of the old ones works for KEY_OVERLAP_HOURS more, any other stops now.
 
-    The one that stays is `asked_with`, the id of the key that the machine itself asked with, so that lost answers cannot
-    lock it out; the newest, when a person asked.
+    The one that stays is `asked_with`, the id of the key that the machine itself asked with, so that lost answers
+    cannot lock it out; the newest, when a person asked.
 
     COLLECTOR_002 for a retired machine.
     """

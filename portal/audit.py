@@ -28,7 +28,8 @@ KNOWN = (
     "password_reset.offered", "user.invited", "invitation.withdrawn", "user.joined", "user.role_changed",
     "user.deactivated", "user.reactivated", "token.made", "token.revoked", "collector.registered",
     "collector.changed", "collector.retired", "key.rotated", "enrolment_token.made", "enrolment_token.revoked",
-    "upload", "export", "audit.exported", "settings.changed", "partner.opened",
+    "upload", "export", "audit.exported", "report.asked", "report.made", "report.read", "report.deleted",
+    "settings.changed", "partner.opened",
 )  # fmt: skip
 """Offered while typing; any other event can be asked for too."""
 

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from agent import ctl, ctl_completion, ctl_table, ctl_upload
+from agent import ctl, ctl_completion, ctl_report, ctl_table, ctl_upload
 from agent.config import ConfigError
 from agent.ctl_client import connect
 
@@ -233,3 +233,46 @@ def test_bash_completes_commands_and_options(typed: str, offered: str) -> None:
     )
     done = subprocess.run(["bash", "-c", f'{script}; echo "${{COMPREPLY[@]}}"'], capture_output=True, text=True)
     assert set(offered.split()) <= set(done.stdout.split()), done.stderr
+
+
+REPORT = {"id": "0123456789abcdef", "state": "queued", "progress": "", "machine_ids": []}
+PERIOD = ("--start", "2026-01-01", "--end", "2026-01-07")
+
+
+def test_a_report_is_asked_for_waited_for_and_saved(
+    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ctl_report, "POLL_SECONDS", 0.0)
+    api.answers = [
+        (202, REPORT), (200, {**REPORT, "state": "running", "progress": "Computing"}), (429, refusal("RATE_001")),
+        (200, {**REPORT, "state": "done"}), (200, b"%PDF-"),
+    ]  # fmt: skip
+    assert run("report", *PERIOD, "--machine-id", "web-01", "--pdf", str(tmp_path / "r.pdf")) == 0
+    assert (tmp_path / "r.pdf").read_bytes() == b"%PDF-"
+    method, path, _, body = api.asked[0]
+    assert (method, path) == ("POST", "/api/v1/reports")
+    order = json.loads(body)
+    assert (order["start"], order["end"]) == ("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z")
+    assert order["machine_ids"] == ["web-01"]
+    assert api.asked[-1][1] == "/api/v1/reports/0123456789abcdef/report.pdf"
+    assert capsys.readouterr().err.splitlines() == [
+        "Report 0123456789abcdef is queued", "Report 0123456789abcdef is running: Computing",
+        f"Report 0123456789abcdef is made: {tmp_path / 'r.pdf'}.",
+    ]  # fmt: skip
+
+
+def test_a_report_that_cannot_be_made_is_exit_code_1(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answers = [(202, {**REPORT, "state": "failed", "progress": "There are no\x1b samples."})]
+    assert run("report", *PERIOD) == 1
+    assert "There are no? samples." in capsys.readouterr().err
+
+
+def test_waiting_for_a_report_ends(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answers = [(202, REPORT)]
+    assert run("report", *PERIOD, "--wait", "0") == 1
+    assert "goes on in the portal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["2026-13-01", "yesterday", "2026-01-05T12:00:00Z"])
+def test_what_is_no_date_is_the_portals_to_judge(text: str) -> None:
+    assert ctl_report.instant(text, last=True) == text

@@ -18,12 +18,15 @@ from accounts.models import PersonalToken, Role, Scope, User
 from api.urls import urlpatterns
 from collectors import registry
 from core.errors import CODES
+from reports.jobs.models import Report, ReportFile, State
 from tests import samples
 from tests.cast import MACHINE, Cast
 
 RANGE = "start_date=2026-01-01&end_date=2026-01-05"
 SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 EVENTS = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
+REPORT = "0123456789abcdef"
+ORDER = '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z"}'
 PEOPLE = ("viewer", "analyst", "admin")
 TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
 CREDENTIALS = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
@@ -70,6 +73,11 @@ CALLS = (
     Call("collector", "DELETE", f"v1/collectors/{MACHINE}", people("admin"), 200),
     Call("machine-events", "GET", f"v1/collectors/{MACHINE}/events?{EVENTS}", people(*PEOPLE), 200),
     Call("rotate-key", "POST", f"v1/collectors/{MACHINE}/rotate-key", people("admin", "machine"), 200),
+    Call("reports", "GET", "v1/reports", people("analyst", "admin"), 200),
+    Call("reports", "POST", "v1/reports", people("analyst", "admin"), 202, ORDER),
+    Call("report", "GET", f"v1/reports/{REPORT}", people("analyst", "admin"), 200),
+    Call("report", "DELETE", f"v1/reports/{REPORT}", people("analyst", "admin"), 204),
+    Call("report-file", "GET", f"v1/reports/{REPORT}/report.pdf", people("analyst", "admin"), 200),
     Call("status", "GET", "v1/status", CREDENTIALS, 200),
     Call("schema", "GET", "v1/schema", CREDENTIALS, 200),
     Call("api-docs", "GET", "docs", CREDENTIALS, 200),
@@ -114,6 +122,14 @@ def assert_error_body(answer: Any, status: int | None = None) -> str:
     if status is not None:
         assert answer.status_code == status
     return str(body["code"])
+
+
+@pytest.fixture(autouse=True)
+def report(alpha: Cast) -> None:
+    with schema_context(alpha.schema):
+        day = timezone.now()
+        made = Report.objects.create(public_id=REPORT, title="t", start=day, end=day, state=State.DONE, created_by="x")
+        ReportFile.objects.create(report=made, form="pdf", content=b"%PDF-")
 
 
 MATRIX = [(call, caller) for call in CALLS for caller in sorted(EVERYBODY)]

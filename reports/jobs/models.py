@@ -1,0 +1,63 @@
+"""A report that was asked for, and the files that were made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.utils import timezone
+
+
+class State(models.TextChoices):
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Being made"
+    DONE = "done", "Ready"
+    FAILED = "failed", "Failed"
+
+
+class Report(models.Model):
+    """machine_ids: empty for all machines. start ≤ samples < end. progress: what is done now, or why it failed.
+
+    lease_until: a running report whose worker has not renewed it by then is taken up by another one.
+    """
+
+    public_id = models.CharField(max_length=16, unique=True)
+    title = models.CharField(max_length=120)
+    machine_ids = models.JSONField(default=list)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    time_zone = models.CharField(max_length=64, default="UTC")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    progress = models.CharField(max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.state}"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in (State.DONE, State.FAILED)
+
+    def overdue(self, now: datetime) -> bool:
+        return self.state == State.RUNNING and self.lease_until is not None and self.lease_until < now
+
+
+class ReportFile(models.Model):
+    """form: html, pdf or json, as `reports.jobs.forms` lists them."""
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="files")
+    form = models.CharField(max_length=8)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("report", "form"), name="one_file_a_form"),)
+
+    def __str__(self) -> str:
+        return f"{self.report_id}.{self.form}"
