@@ -23,6 +23,7 @@ class Entry:
 
 MENU = (
     Entry("fleet", "Fleet", roles.SEE),
+    Entry("report-list", "Reports", roles.REPORTS),
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
     Entry("people", "People", roles.PEOPLE),

@@ -52,7 +52,14 @@ function showPlace() {
   if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
 }
 
-document.addEventListener("DOMContentLoaded", () => { localise(document); offerCopy(document); showPlace(); });
+// A form that asks for a time zone offers the reader's own.
+function offerZone() {
+  for (const field of document.querySelectorAll("[data-own-zone]")) {
+    if (field.value === field.defaultValue && field.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => { offerZone(); localise(document); offerCopy(document); showPlace(); });
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from accounts import people, roles, tokens
 from accounts.models import Role, Scope
 from collectors import registry
 from portal.urls import urlpatterns
+from reports.jobs.models import Report, ReportFile, State
 from tests.cast import MACHINE, Cast
 
-TOKEN, LINK, PERSON, OWN, SESSION = "TOKEN", "LINK", "PERSON", "OWN", "SESSION"
-"""Stand in a path for ids: of an enrolment token, an invitation, a person; of the caller's own token and session."""
+TOKEN, LINK, PERSON, REPORT, OWN, SESSION = "TOKEN", "LINK", "PERSON", "REPORT", "OWN", "SESSION"
+"""Stand in a path for ids: of an enrolment token, an invitation, a person, a report; of the caller's own
+token and session."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ PAGES = (
     Page("register-machine", "/manage/machines/register", Role.ADMIN, "post"),
     Page("rotate-machine-key", f"/manage/machines/{MACHINE}/rotate-key", Role.ADMIN, "post"),
     Page("retire-machine", f"/manage/machines/{MACHINE}/retire", Role.ADMIN, "post", 302),
+    Page("report-list", "/reports", Role.ANALYST),
+    Page("ask-report", "/reports/ask", Role.ANALYST, "post"),
+    Page("read-report", f"/reports/{REPORT}/report.pdf", Role.ANALYST),
+    Page("delete-report", f"/reports/{REPORT}/delete", Role.ANALYST, "post", 302),
     Page("add", "/add", Role.ADMIN),
     Page("make-token", "/add/token", Role.ADMIN, "post"),
     Page("arrivals", f"/add/token/{TOKEN}", Role.ADMIN),
@@ -67,6 +74,7 @@ PAGES = (
     Page("download-agent", "/download/perfagent.pyz", None),
     Page("install-script", "/install.sh", None),
 )
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 RANK = {Role.VIEWER: 0, Role.ANALYST: 1, Role.ADMIN: 2}
 
 
@@ -103,7 +111,10 @@ def send(client: Client, page: Page, ids: Ids, role: Role = Role.ADMIN) -> Any:
 def ids(alpha: Cast) -> Ids:
     with schema_context(alpha.schema):
         invitation = people.invite("new@alpha.example", Role.VIEWER, actor="test", ip=None)
+        report = Report.objects.create(start=LONG_AGO, end=LONG_AGO, public_id="f" * 16, state=State.DONE)
+        ReportFile.objects.create(report=report, form="pdf", content=b"%PDF-")
         shared = {
+            REPORT: report.public_id,
             TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
             PERSON: str(alpha.user(Role.ANALYST).pk),
         }  # fmt: skip
@@ -167,7 +178,7 @@ def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: 
         assert answer["Location"].startswith("/sign-in")
 
 
-GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, OWN, SESSION))]
+GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, REPORT, OWN, SESSION))]
 
 
 @pytest.mark.parametrize("path", [*GUESSED, "/machines/only-alpha"])
@@ -226,6 +237,7 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
         "/add",
         "/password",
         "/tokens",
+        "/reports",
         "/sessions",
         "/manage/people",
         "/manage/audit",
