@@ -1,0 +1,1 @@
+"""Rules over what was measured, what is wrong now, and what people must be told."""
