@@ -150,6 +150,35 @@ class Link(models.Model):
         return f"{self.kind}/{self.link_id}"
 
 
+class ShowTimes(models.TextChoices):
+    READER = "reader", "Each reader's own zone, as the browser tells it"
+    PARTNER = "partner", "The time zone above, for everybody"
+
+
+class TenantSettings(models.Model):
+    """What an Admin may set for this tenant: the one row with id 1, made by migration. Read it by `tenant_settings`.
+
+    time_zone: IANA name, for schedules and for times on pages when `show_times` says so; stored times are UTC.
+    brand_colour: #rrggbb or empty. brand_logo: PNG, as `logos.clean` writes it, or empty.
+    """
+
+    time_zone = models.CharField(max_length=64, default="UTC")
+    show_times = models.CharField(max_length=10, choices=ShowTimes.choices, default=ShowTimes.READER)
+    brand_name = models.CharField(max_length=60, blank=True)
+    brand_colour = models.CharField(max_length=7, blank=True)
+    brand_logo = models.BinaryField(blank=True, default=bytes)
+    brand_logo_digest = models.CharField(max_length=16, blank=True)
+    brand_logo_width = models.PositiveSmallIntegerField(default=0)
+    brand_logo_height = models.PositiveSmallIntegerField(default=0)
+    require_mfa = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="tenant_settings_is_one_row"),)
+
+    def __str__(self) -> str:
+        return "settings"
+
+
 class AuditEvent(models.Model):
     """Who did what. Rows are only ever added: the database refuses update and delete (migration 0002)."""
 

@@ -38,7 +38,9 @@ UPLOAD = Action("upload", Role.ADMIN, "Upload samples; a machine only its own.",
 PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
 AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")
-SETTINGS = Action("settings", Role.ADMIN, "Change this partner's name, and how long samples are kept.")
+SETTINGS = Action(
+    "settings", Role.ADMIN, "Change this partner's name, brand and time zone, and how long samples are kept."
+)
 
 MATRIX = (
     SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-from accounts import roles
+from accounts import roles, tenant_settings
 from accounts.roles import Action
+from portal.brand import Brand
 
 
 @dataclass(frozen=True)
@@ -33,4 +35,7 @@ MENU = (
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    return {"tenant": getattr(request, "tenant", None), "version": settings.VERSION, "menu": MENU}
+    """`brand` is read when a template first asks for it: pages of errors must not ask the database."""
+    tenant = getattr(request, "tenant", None)
+    brand = SimpleLazyObject(lambda: Brand(tenant_settings.read())) if tenant else None
+    return {"tenant": tenant, "brand": brand, "version": settings.VERSION, "menu": MENU}

@@ -1,24 +1,39 @@
-"""Page for Admins: the settings of this partner. Only what takes effect is here."""
+"""Page for Admins: the settings of this partner, in parts that are saved one by one. Only what takes effect is here."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.forms.models import model_to_dict
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.datastructures import MultiValueDict
 
-from accounts import partner_settings, roles
+from accounts import logos, partner_settings, roles, tenant_settings
+from accounts.models import ShowTimes
 from accounts.partner_settings import Settings
 from core.limits import client_ip
 from portal.access import PageRequest, page
 
+if TYPE_CHECKING:
+    UploadedFiles = MultiValueDict[str, UploadedFile[Any]]  # generic in its stubs only
+
 FEWEST_DAYS, MOST_DAYS = 7, 3660
 
 
-class SettingsForm(forms.Form):
+def _zones() -> list[tuple[str, str]]:
+    """Region/City names and UTC; older spellings without a region are left out."""
+    named = (name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return [(name, name) for name in ("UTC", *sorted(named))]
+
+
+class PartnerForm(forms.Form):
     name = forms.CharField(label="Name", max_length=120, help_text="On every page, and in the mails that we send.")
     retention_days = forms.IntegerField(
         label="Keep samples, days", min_value=FEWEST_DAYS, max_value=MOST_DAYS,
@@ -30,9 +45,9 @@ class SettingsForm(forms.Form):
     )  # fmt: skip
     confirmed = forms.BooleanField(label="Delete what is older, for good", required=False)
 
-    def __init__(self, now: Settings, data: QueryDict | None) -> None:
-        super().__init__(data, initial=vars(now))
-        self.now = now
+    def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
+        self.now = partner_settings.read()
+        super().__init__(data, files, initial=vars(self.now))
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
@@ -45,15 +60,96 @@ class SettingsForm(forms.Form):
             raise ValidationError({"confirmed": "You keep less than before. Tick this to delete what is older."})
         return found
 
-    def settings(self) -> Settings:
-        return Settings(**{name: self.cleaned_data[name] for name in vars(self.now)})
+    def save(self, actor: str, ip: str | None) -> None:
+        wanted = Settings(**{name: self.cleaned_data[name] for name in vars(self.now)})
+        partner_settings.change(wanted, actor=actor, ip=ip)
+
+
+class TimesForm(forms.Form):
+    time_zone = forms.ChoiceField(
+        label="Time zone", choices=_zones, help_text="For whatever happens at a time of day. Times are stored in UTC."
+    )
+    show_times = forms.ChoiceField(
+        label="Pages show times in", choices=ShowTimes.choices, help_text="Pointing at a time shows it in UTC too."
+    )
+
+    def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
+        super().__init__(data, files, initial=model_to_dict(tenant_settings.read(), ("time_zone", "show_times")))
+
+    def save(self, actor: str, ip: str | None) -> None:
+        tenant_settings.change(actor=actor, ip=ip, **self.cleaned_data)
+
+
+class BrandForm(forms.Form):
+    brand_name = forms.CharField(
+        label="Name of the portal",
+        max_length=60,
+        required=False,
+        help_text="In place of PerfAnalysis, on pages and in reports.",
+    )
+    brand_colour = forms.CharField(
+        label="Colour", max_length=7, required=False, widget=forms.TextInput({"placeholder": "#0b5c93"}),
+        help_text="As #rrggbb. Made darker or lighter where text would be hard to read.",
+    )  # fmt: skip
+    brand_logo = forms.FileField(
+        label="Logo", required=False, widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
+        help_text=f"PNG, JPEG or WebP of 1 MB and {logos.MAX_SIDE:,} pixels a side at most; best transparent.",
+    )  # fmt: skip
+    no_logo = forms.BooleanField(label="Remove the logo", required=False)
+
+    def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
+        super().__init__(data, files, initial=model_to_dict(tenant_settings.read(), ("brand_name", "brand_colour")))
+
+    def clean_brand_colour(self) -> str:
+        colour = str(self.cleaned_data["brand_colour"]).strip().lower()
+        tenant_settings.check_colour(colour)
+        return colour
+
+    def clean_brand_logo(self) -> bytes | None:
+        """None: leave it as it is."""
+        given = self.cleaned_data["brand_logo"]
+        if given is None:
+            return None
+        data = bytes(given.read(logos.MAX_BYTES + 1))
+        logos.drawn(data)
+        return data
+
+    def save(self, actor: str, ip: str | None) -> None:
+        wanted = {name: self.cleaned_data[name] for name in ("brand_name", "brand_colour")}
+        logo = b"" if self.cleaned_data["no_logo"] else self.cleaned_data["brand_logo"]
+        tenant_settings.change(actor=actor, ip=ip, **wanted, **({} if logo is None else {"brand_logo": logo}))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the page: its key in the form, its heading, its form, and what stands below the heading."""
+
+    key: str
+    title: str
+    form: type[PartnerForm | TimesForm | BrandForm]
+    about: str = ""
+
+
+PARTS = (
+    Part("partner", "Name, and how long samples are kept", PartnerForm),
+    Part("times", "Times", TimesForm),
+    Part("brand", "Brand", BrandForm, "Your own name, colour and logo, on pages and in reports."),
+)
 
 
 @page(roles.SETTINGS, "GET", "HEAD", "POST")
 def settings(request: PageRequest) -> HttpResponse:
-    form = SettingsForm(partner_settings.read(), request.POST or None)
+    asked = next((part for part in PARTS if part.key == request.POST.get("part")), PARTS[0])
+    if request.method != "POST":
+        return _show(request, None, None)
+    form = asked.form(request.POST, request.FILES)
     if not form.is_valid():
-        return render(request, "portal/settings.html", {"form": form})
-    partner_settings.change(form.settings(), actor=request.user.email, ip=client_ip(request))
+        return _show(request, asked, form)
+    form.save(request.user.email, client_ip(request))
     messages.success(request, "The settings are changed.")
     return redirect("settings")
+
+
+def _show(request: PageRequest, sent: Part | None, form: forms.Form | None) -> HttpResponse:
+    shown = [(part, form if part is sent else part.form()) for part in PARTS]
+    return render(request, "portal/settings.html", {"parts": shown})

@@ -5,6 +5,7 @@ from django.urls import path
 
 from portal import (
     audit,
+    brand,
     enrolment,
     fleet,
     installing,
@@ -48,6 +49,8 @@ urlpatterns = [
     path("manage/audit", audit.audit, name="audit"),
     path("manage/audit/export.<str:form_name>", audit.export, name="export-audit"),
     path("manage/settings", settings_page.settings, name="settings"),
+    path("brand/<str:digest>/logo.png", brand.logo, name="brand-logo"),
+    path("brand/<str:digits>/colour.css", brand.colour, name="brand-colour"),
     path("tokens", tokens.own_tokens, name="tokens"),
     path("tokens/make", tokens.make, name="make-own-token"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="revoke-own-token"),

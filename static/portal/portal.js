@@ -1,7 +1,10 @@
 // What every page needs: times in the reader's zone, copy buttons, menus, and refreshing that says when it fails.
 "use strict";
 
+// The reader's own zone, unless an Admin chose one for everybody.
+const zone = document.documentElement.dataset.zone || undefined;
 const clock = new Intl.DateTimeFormat(undefined, {
+  timeZone: zone,
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
   timeZoneName: "short",
 });
@@ -43,7 +46,7 @@ function reason(status, wait) {
   return `The portal cannot be reached. What you see may be old. ${again}`;
 }
 
-window.portal = { localise, say, reason, clock };
+window.portal = { localise, say, reason, clock, zone };
 
 // On a phone the menu scrolls; the entry of this page must be in sight.
 function showPlace() {

@@ -56,6 +56,8 @@ PAGES = (
     Page("audit", "/manage/audit", Role.ADMIN),
     Page("export-audit", "/manage/audit/export.csv", Role.ADMIN),
     Page("settings", "/manage/settings", Role.ADMIN),
+    Page("brand-logo", "/brand/unknown/logo.png", None),
+    Page("brand-colour", "/brand/unknown/colour.css", None),
     Page("tokens", "/tokens", Role.VIEWER),
     Page("make-own-token", "/tokens/make", Role.VIEWER, "post"),
     Page("revoke-own-token", f"/tokens/{OWN}/revoke", Role.VIEWER, "post", 302),
