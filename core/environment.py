@@ -66,6 +66,10 @@ def _networks(text: str) -> list[str]:
     return [str(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip()]
 
 
+def _texts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _address(*schemes: str) -> Callable[[str], str]:
     """A URL of one of the schemes, with something after them and, if any, a port that is a number."""
 
@@ -86,6 +90,7 @@ def _database(text: str) -> str:
 
 
 TEXT = Kind("a text", str)
+TEXTS = Kind("texts, comma-separated", _texts)
 SWITCH = Kind("true or false", _switch)
 WHOLE = Kind("a whole number", _whole)
 POSITIVE = Kind("a whole number above 0", _positive)

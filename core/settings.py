@@ -22,6 +22,7 @@ from core.environment import (
     RATE,
     SWITCH,
     TEXT,
+    TEXTS,
     WHOLE,
     Variable,
     read,
@@ -34,6 +35,9 @@ VERSION = "0.1.0"
 VARIABLES = (
     Variable("DEBUG", SWITCH, False, "Show tracebacks in the browser. Never on in production."),
     Variable("SECRET_KEY", TEXT, "", "Signs sessions and links. Empty: made once and kept in DATA_DIR, mode 0600."),
+    Variable(
+        "SECRET_KEY_FALLBACKS", TEXTS, [], "Earlier SECRET_KEYs, comma-separated, which still open what they sealed."
+    ),
     Variable("DATA_DIR", TEXT, ".data", "Folder for the embedded database, the cache and the made secret key."),
     Variable(
         "DATABASE_URL", DATABASE, "", "PostgreSQL ≥ 15 as `postgres://user:password@host:5432/name`. Empty: embedded."
@@ -57,6 +61,19 @@ VARIABLES = (
         "EMAIL_URL", MAIL, "", "Sends mail: `smtp+tls://user:password@host:587`. Empty: links are shown, not sent."
     ),
     Variable("EMAIL_FROM", TEXT, "portal@localhost", "The sender of mail."),
+    Variable(
+        "OUTGOING_ALLOW",
+        NETWORKS,
+        [],
+        "Networks that are not public (CIDR, comma-separated) which webhooks and other notifications, and sign-in "
+        "providers, may be in; over plain http, too.",
+    ),
+    Variable(
+        "OUTGOING_CA_FILE",
+        TEXT,
+        "",
+        "A file of certificates (PEM) that receivers of webhooks may have theirs from, too.",
+    ),
     Variable("LATE_SECONDS", WHOLE, 600, "A machine with no sample for this long is late."),
     Variable("SILENT_SECONDS", WHOLE, 3600, "A machine with no sample for this long is silent."),
     Variable("LOG_LEVEL", LEVEL, "INFO", "DEBUG, INFO, WARNING or ERROR."),
@@ -82,6 +99,10 @@ DATABASE_URL: str = _values["DATABASE_URL"]
 DEBUG: bool = _values["DEBUG"]
 HTTPS: bool = _values["HTTPS"]
 SECRET_KEY = _values["SECRET_KEY"] or _secret_key(DATA_DIR)
+
+SECRET_KEY_FALLBACKS: list[str] = _values["SECRET_KEY_FALLBACKS"]
+OUTGOING_ALLOW: list[str] = _values["OUTGOING_ALLOW"]
+OUTGOING_CA_FILE: str = _values["OUTGOING_CA_FILE"]
 
 REQUEST_RATE: str = _values["REQUEST_RATE"]
 UPLOAD_RATE: str = _values["UPLOAD_RATE"]
