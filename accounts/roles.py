@@ -29,6 +29,7 @@ SEE = Action("see", Role.VIEWER, "Fleet, machines, charts; read series and the l
 OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, sessions and sign-out.")
 OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.")
 EXPORT = Action("export", Role.ANALYST, "Export samples.")
+ANNOTATE = Action("annotate", Role.ANALYST, "Note deploys and other changes, drawn on the charts; delete such notes.")
 REPORTS = Action("reports", Role.ANALYST, "Ask for reports, read and delete them.")
 MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags; retire machines.")
 REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
@@ -43,8 +44,8 @@ SETTINGS = Action(
 )
 
 MATRIX = (
-    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE, ALL_TOKENS, AUDIT,
-    SETTINGS,
+    SEE, OWN_ACCOUNT, OWN_TOKENS, EXPORT, ANNOTATE, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD, PEOPLE,
+    ALL_TOKENS, AUDIT, SETTINGS,
 )  # fmt: skip
 
 

@@ -23,3 +23,26 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.batch_id
+
+
+class AnnotationKind(models.TextChoices):
+    DEPLOY = "deploy", "Deploy"
+    CHANGE = "change", "Change"
+    INCIDENT = "incident", "Incident"
+    NOTE = "note", "Note"
+
+
+class Annotation(models.Model):
+    """What somebody says happened at `at` (until `until`, where it lasted); on all machines without `collector`."""
+
+    public_id = models.CharField(max_length=16, unique=True)
+    collector = models.ForeignKey(Collector, null=True, on_delete=models.CASCADE)
+    kind = models.CharField(max_length=16, choices=AnnotationKind)
+    text = models.CharField(max_length=300)
+    at = models.DateTimeField(db_index=True)
+    until = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.text

@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
-from analysis import export, retention, series
+from analysis import export, retention, sampled, series
 from analysis.export_parquet import parquet
 from api.permissions import IsAnalyst, IsPerson
 from api.schemas import ErrorBody, SeriesAnswer, SeriesQuery
+from api.schemas_charts import CoresAnswer, CoresQuery, ProcessesAnswer, ProcessesQuery
 from api.views import View
 from collectors.models import Collector
 from core.batch import format_timestamp, parse_timestamp
@@ -65,6 +66,41 @@ def _answer(collector: Collector, found: series.Series) -> dict[str, object]:
         "gaps": found.gaps,
         "series": [columns.__dict__ for columns in found.columns],
     }
+
+
+class Cores(View):
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        summary="Busy percent of each core over time",
+        description="For a heat map. From the samples themselves, so it ends where these are no longer kept.",
+        parameters=[CoresQuery],
+        responses={200: CoresAnswer, **dict.fromkeys((400, 401, 404, 429), ErrorBody)},
+    )
+    def get(self, request: Request) -> Response:
+        machine_id, span = _span(CoresQuery(data=request.query_params))
+        return Response({"machine_id": machine_id, **sampled.cores(span).__dict__})
+
+
+class Processes(View):
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        summary="Top processes at instants",
+        description="The first sample with processes in each of `points` steps; samples are given whole.",
+        parameters=[ProcessesQuery],
+        responses={200: ProcessesAnswer, **dict.fromkeys((400, 401, 404, 429), ErrorBody)},
+    )
+    def get(self, request: Request) -> Response:
+        machine_id, span = _span(ProcessesQuery(data=request.query_params))
+        return Response({"machine_id": machine_id, "instants": sampled.processes(span)})
+
+
+def _span(query: CoresQuery | ProcessesQuery) -> tuple[str, sampled.Span]:
+    query.is_valid(raise_exception=True)
+    asked = query.validated_data
+    collector = _machines([asked["machine_id"]])[0]
+    return collector.machine_id, sampled.Span(collector.pk, asked["start"], asked["end"], asked["points"])
 
 
 class Export(View):

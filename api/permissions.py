@@ -47,6 +47,11 @@ class ReadByPersonElseAdmin(BasePermission):
         return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.MACHINES)
 
 
+class SeenByPersonElseAnnotated(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.ANNOTATE)
+
+
 class MayRegister(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return may(request.user, roles.REGISTER)

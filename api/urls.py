@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from api import collectors, docs, performance, reports, upload
+from api import annotations, collectors, docs, performance, reports, upload
 from core import errors
 
 urlpatterns = [
@@ -11,6 +11,10 @@ urlpatterns = [
     path("v1/upload", upload.Upload.as_view(schema=None), name="upload-alias"),
     path("v1/performance/export", performance.Export.as_view(), name="export"),
     path("v1/performance/series", performance.Series.as_view(), name="series"),
+    path("v1/performance/cores", performance.Cores.as_view(), name="cores"),
+    path("v1/performance/processes", performance.Processes.as_view(), name="processes"),
+    path("v1/annotations", annotations.Annotations.as_view(), name="annotations"),
+    path("v1/annotations/<str:annotation_id>", annotations.AnnotationDetail.as_view(), name="annotation"),
     path("v1/collectors", collectors.Collectors.as_view(), name="collectors"),
     path("v1/collectors/register", collectors.Register.as_view(), name="register"),
     path("v1/collectors/<str:machine_id>", collectors.CollectorDetail.as_view(), name="collector"),

@@ -56,6 +56,7 @@ _DECLARED = (
     ErrorCode("COLLECTOR_001", 404, "No such machine here."),
     ErrorCode("COLLECTOR_002", 400, "A registration that cannot be accepted."),
     ErrorCode("COLLECTOR_003", 409, "The machine is registered already."),
+    ErrorCode("ANNOTATION_001", 404, "No such note here."),
     ErrorCode("PEOPLE_001", 409, "The last active Admin has to stay one."),
     ErrorCode("PEOPLE_002", 400, "An invitation that cannot be made."),
     ErrorCode("PEOPLE_003", 404, "A link of an invitation or for a new password that is unknown, used or expired."),

@@ -15,6 +15,7 @@ from django_tenants.utils import schema_context
 
 from accounts import tokens
 from accounts.models import PersonalToken, Role, Scope, User
+from analysis.models import Annotation
 from api.urls import urlpatterns
 from collectors import registry
 from core.errors import CODES
@@ -25,7 +26,7 @@ from tests.cast import MACHINE, Cast
 RANGE = "start_date=2026-01-01&end_date=2026-01-05"
 SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 EVENTS = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
-REPORT = "0123456789abcdef"
+REPORT = ANNOTATION = "0123456789abcdef"
 ORDER = '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z"}'
 PEOPLE = ("viewer", "analyst", "admin")
 TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
@@ -66,6 +67,11 @@ CALLS = (
     Call("upload-alias", "POST", "v1/upload", people("machine", "admin"), 201, "csv"),
     Call("export", "GET", f"v1/performance/export?{RANGE}", people("analyst", "admin"), 200),
     Call("series", "GET", f"v1/performance/series?{SERIES}", people(*PEOPLE), 200),
+    Call("cores", "GET", f"v1/performance/cores?{SERIES}", people(*PEOPLE), 200),
+    Call("processes", "GET", f"v1/performance/processes?{SERIES}", people(*PEOPLE), 200),
+    Call("annotations", "GET", f"v1/annotations?{EVENTS}", people(*PEOPLE), 200),
+    Call("annotations", "POST", "v1/annotations", people("analyst", "admin"), 201, '{"text": "web 2.4.1"}'),
+    Call("annotation", "DELETE", f"v1/annotations/{ANNOTATION}", people("analyst", "admin"), 204),
     Call("collectors", "GET", "v1/collectors", people(*PEOPLE), 200),
     Call("register", "POST", "v1/collectors/register", people("admin", "enrolment"), 201, '{"machine_id": "new"}'),
     Call("collector", "GET", f"v1/collectors/{MACHINE}", people(*PEOPLE), 200),
@@ -125,9 +131,10 @@ def assert_error_body(answer: Any, status: int | None = None) -> str:
 
 
 @pytest.fixture(autouse=True)
-def report(alpha: Cast) -> None:
+def stored(alpha: Cast) -> None:
     with schema_context(alpha.schema):
         day = timezone.now()
+        Annotation.objects.create(public_id=ANNOTATION, kind="note", text="t", at=day, created_at=day)
         made = Report.objects.create(public_id=REPORT, title="t", start=day, end=day, state=State.DONE, created_by="x")
         ReportFile.objects.create(report=made, form="pdf", content=b"%PDF-")
 
