@@ -30,7 +30,7 @@ OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, sessions and sig
 OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.")
 EXPORT = Action("export", Role.ANALYST, "Export samples.")
 ANNOTATE = Action("annotate", Role.ANALYST, "Note deploys and other changes, drawn on the charts; delete such notes.")
-REPORTS = Action("reports", Role.ANALYST, "Ask for reports, read and delete them.")
+REPORTS = Action("reports", Role.ANALYST, "Ask for reports, schedule, read, share and delete them.")
 MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags; retire machines.")
 REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
 ROTATE = Action("rotate", Role.ADMIN, "Give a machine a new key; a machine only itself.", machine=True)

@@ -17,6 +17,7 @@ from accounts import roles
 from collectors.models import Collector
 from core.errors import ServiceError
 from core.limits import client_ip
+from portal import report_files
 from portal.access import PageRequest, page, wants_fragment
 from reports.jobs import queue
 from reports.jobs.models import Report
@@ -102,11 +103,8 @@ def ask(request: PageRequest) -> HttpResponse:
 
 @page(roles.REPORTS)
 def read(request: PageRequest, report_id: str, form_name: str) -> HttpResponse:
-    """To be saved: a report's page runs its own script, which must not run as a page of the portal."""
     report, content = queue.read(report_id, form_name, actor=request.user.email, ip=client_ip(request))
-    response = HttpResponse(content, content_type=queue.FORMS[form_name])
-    response["Content-Disposition"] = f'attachment; filename="{queue.file_name(report, form_name)}"'
-    return response
+    return report_files.answer(report, form_name, content)
 
 
 @page(roles.REPORTS, "POST")

@@ -1,4 +1,4 @@
-"""A report that was asked for, and the files that were made."""
+"""Reports that were asked for, their files, and links that let others read them for a while."""
 
 from __future__ import annotations
 
@@ -61,3 +61,36 @@ class ReportFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.report_id}.{self.form}"
+
+
+class SharedLinkQuerySet(models.QuerySet["SharedLink"]):
+    def live(self, now: datetime) -> SharedLinkQuerySet:
+        return self.filter(revoked_at__isnull=True, expires_at__gt=now)
+
+
+class SharedLink(models.Model):
+    """Lets anybody who has its secret read one report until it expires. opened: how often a file was fetched."""
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="links")
+    link_id = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    opened = models.PositiveIntegerField(default=0)
+    last_opened_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SharedLinkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.report_id}/{self.link_id}"
+
+    def state(self, now: datetime) -> str:
+        """live, expired or revoked."""
+        if self.revoked_at:
+            return "revoked"
+        return "live" if now < self.expires_at else "expired"

@@ -59,19 +59,23 @@ def _check(order: Order) -> None:
     unknown = [machine_id for machine_id in order.machine_ids if machine_id not in known]
     if unknown:
         raise ServiceError("EXPORT_002", f"There is no machine {unknown[0][:128]!r}.")
-    machines = len(set(order.machine_ids)) or len(known)
-    if machines * days > MOST_MACHINE_DAYS:
-        raise ServiceError(
-            "REQUEST_003",
-            f"{machines} machines over {days:.0f} days are more than one report can hold ({MOST_MACHINE_DAYS:,}"
-            " machines × days): choose fewer machines or a shorter period.",
-        )
+    check_size(len(set(order.machine_ids)) or len(known), days)
     try:
         ZoneInfo(order.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ServiceError("REQUEST_003", f"There is no time zone {order.time_zone[:64]!r}.") from None
     if Report.objects.filter(state__in=(State.QUEUED, State.RUNNING)).count() >= MOST_WAITING:
         raise ServiceError("RATE_001", f"{MOST_WAITING} reports are waiting already; ask again later.", retry_after=60)
+
+
+def check_size(machines: int, days: float) -> None:
+    """REQUEST_003 for more than one report can hold."""
+    if machines * days > MOST_MACHINE_DAYS:
+        raise ServiceError(
+            "REQUEST_003",
+            f"{machines} machines over {days:.0f} days are more than one report can hold ({MOST_MACHINE_DAYS:,}"
+            " machines × days): choose fewer machines or a shorter period.",
+        )
 
 
 def take(now: datetime) -> Report | None:

@@ -15,11 +15,12 @@ from accounts import people, roles, tokens
 from accounts.models import Role, Scope
 from collectors import registry
 from portal.urls import urlpatterns
+from reports.jobs import links
 from reports.jobs.models import Report, ReportFile, State
 from tests.cast import MACHINE, Cast
 
-TOKEN, LINK, PERSON, REPORT, OWN, SESSION = "TOKEN", "LINK", "PERSON", "REPORT", "OWN", "SESSION"
-"""Stand in a path for ids: of an enrolment token, an invitation, a person, a report; of the caller's own
+TOKEN, LINK, PERSON, REPORT, SHARED, OWN, SESSION = "TOKEN", "LINK", "PERSON", "REPORT", "SHARED", "OWN", "SESSION"
+"""Stand in a path for ids: of an enrolment token, an invitation, a person, a report, a link to it; of the caller's own
 token and session."""
 
 
@@ -69,6 +70,11 @@ PAGES = (
     Page("ask-report", "/reports/ask", Role.ANALYST, "post"),
     Page("read-report", f"/reports/{REPORT}/report.pdf", Role.ANALYST),
     Page("delete-report", f"/reports/{REPORT}/delete", Role.ANALYST, "post", 302),
+    Page("report-links", f"/reports/{REPORT}/links", Role.ANALYST),
+    Page("share-report", f"/reports/{REPORT}/links/make", Role.ANALYST, "post"),
+    Page("withdraw-report-link", f"/reports/{REPORT}/links/{SHARED}/withdraw", Role.ANALYST, "post", 302),
+    Page("shared-report", "/shared/unknown", None, status=404),
+    Page("shared-report-file", "/shared/unknown/report.pdf", None, status=404),
     Page("add", "/add", Role.ADMIN),
     Page("make-token", "/add/token", Role.ADMIN, "post"),
     Page("arrivals", f"/add/token/{TOKEN}", Role.ADMIN),
@@ -117,6 +123,7 @@ def ids(alpha: Cast) -> Ids:
         ReportFile.objects.create(report=report, form="pdf", content=b"%PDF-")
         shared = {
             REPORT: report.public_id,
+            SHARED: links.make(report.public_id, 1, actor="test", ip=None)[0].link_id,
             TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
             PERSON: str(alpha.user(Role.ANALYST).pk),
         }  # fmt: skip

@@ -75,7 +75,9 @@ def test_a_finished_report_is_downloaded_and_deleted(alpha: Cast, beta: Cast) ->
     assert "hx-trigger" not in page  # nothing is being made: no more polling
     path = f"/reports/{taken.public_id}"
     file = client.get(f"{path}/report.html")
-    assert file.headers["Content-Disposition"].startswith("attachment")
+    assert file.headers["Content-Disposition"].startswith("inline")
+    assert "sandbox allow-scripts" in file.headers["Content-Security-Policy"]
+    assert client.get(f"{path}/report.pdf").headers["Content-Disposition"].startswith("attachment")
     assert file.headers["X-Content-Type-Options"] == "nosniff"
     assert beta.client(Role.ADMIN).get(f"{path}/report.html").status_code == 404
     assert client.post(f"{path}/delete").status_code == 302
