@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.trends import fit_trend, sampling_interval
 from reports.checked import UNKNOWN, Checked
 from reports.filesystems import Filling, NearlyFull
 from reports.measures import MEASURES, measured
 from reports.patterns import rank_correlation
 from reports.recurring import Climbs, Nightly
-from reports.statistics import DAY, HOUR, Times, Values, exceed, fit_trend, sampling_interval, summarise
+from reports.statistics import DAY, HOUR, Times, Values, exceed, summarise
 from reports.table import Machine
 from reports.wording import Clock, count, duration, number, percent
 

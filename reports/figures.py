@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.trends import fit_trend
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
 from reports.measures import MEASURES, Measure, measured, say
@@ -24,7 +25,6 @@ from reports.statistics import (
     cumulate,
     day_hour_means,
     downsample,
-    fit_trend,
     histogram,
     summarise,
 )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.trends import Filling as Growth
+from analysis.trends import fill
 from reports.checked import UNKNOWN, Checked
-from reports.patterns import Filling as Growth
-from reports.patterns import fill
 from reports.table import Machine, Samples
 from reports.wording import Clock, count, number
 

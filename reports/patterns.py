@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics import HOUR, Times, Trend, Values, daily_means, fit_trend
+from analysis.trends import fit_trend
+from reports.statistics import HOUR, Times, Values
 
 MAD = 1.4826
 """Median absolute deviation × this = standard deviation of a normal distribution."""
@@ -76,24 +77,6 @@ class Forecast:
     error: float
     naive: float
     tested: int
-
-
-@dataclass(frozen=True)
-class Filling:
-    """Growth of a filesystem (MB a day, 95 % interval) and days until full; `reason` says why there is no forecast."""
-
-    used: float
-    total: float
-    trend: Trend | None
-    reason: str = ""
-
-    @property
-    def days(self) -> tuple[float, float] | None:
-        """Earliest and latest day of being full, where growth is certain."""
-        if self.reason or self.trend is None or not self.trend.low or not self.trend.high or self.trend.low <= 0:
-            return None
-        left = max(self.total - self.used, 0.0)
-        return left / self.trend.high, left / self.trend.low
 
 
 def hourly_means(local: Times, values: Values) -> Hourly:
@@ -323,22 +306,3 @@ def rank_correlation(first: Values, second: Values) -> float:
         return 0.0
     x, y = _ranks(first[both]), _ranks(second[both])
     return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) and np.ptp(y) else 0.0
-
-
-def fill(times: Times, used: Values, total: float) -> Filling:
-    """Whether and when a filesystem will be full, from the daily means of what is used.
-
-    A sawtooth (what was freed is more than a quarter of what was added) has no date; under five days there is none.
-    """
-    last = float(used[~np.isnan(used)][-1])
-    days, means = daily_means(times, used)
-    trend = fit_trend(times, used)
-    if trend is None or trend.low is None:
-        return Filling(last, total, trend, "history under five days")
-    steps = np.diff(means)
-    added, freed = float(steps[steps > 0].sum()), float(-steps[steps < 0].sum())
-    if added > 0.002 * total and freed > 0.25 * added:
-        return Filling(last, total, trend, "it is emptied from time to time")
-    if trend.low <= 0 or trend.per_day * days.size < 0.002 * total:
-        return Filling(last, total, trend, "no certain growth")
-    return Filling(last, total, trend)

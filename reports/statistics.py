@@ -9,17 +9,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Times = NDArray[np.int64]
-Values = NDArray[np.float64]
+from analysis.trends import DAY as DAY
+from analysis.trends import HOUR as HOUR
+from analysis.trends import Times as Times
+from analysis.trends import Values as Values
+from analysis.trends import sampling_interval
 
-HOUR = 3_600_000
-DAY = 24 * HOUR
 GAP_INTERVALS = 2
-MINIMUM_TREND_DAYS = 3
-MINIMUM_INTERVAL_DAYS = 5
-"""With four points no ranking is rare enough for 95 % (2 ÷ 4! = 8 %)."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +61,6 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Trend:
-    """Slope a day over `days` daily means; `low` to `high` is its 95 % interval, or None under five days."""
-
-    per_day: float
-    days: int
-    low: float | None
-    high: float | None
-
-    @property
-    def is_certain(self) -> bool:
-        """The interval exists and leaves out zero."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-
-
-@dataclass(frozen=True)
 class Buckets:
     """Mean, minimum and maximum of equal spans of time; NaN where a span has no sample."""
 
@@ -110,11 +92,6 @@ def summarise(times: Times, values: Values) -> Summary | None:
     median, p95, p99 = (float(value) for value in np.percentile(kept, (50, 95, 99)))
     top = int(np.argmax(kept))
     return Summary(kept.size, float(kept.mean()), median, p95, p99, float(kept[top]), int(times[measured][top]))
-
-
-def sampling_interval(times: Times) -> int:
-    """Median distance between samples in ms; 0 for fewer than two."""
-    return int(np.median(np.diff(times))) if times.size > 1 else 0
 
 
 def cover(times: Times) -> Coverage:
@@ -166,42 +143,6 @@ def exceed(values: Values, threshold: float, *, below: bool = False) -> Excess:
     edges = np.flatnonzero(np.diff(np.concatenate(([0], hits.astype(np.int8), [0]))))
     runs = edges[1::2] - edges[::2]
     return Excess(int(hits.sum()), int(kept.size), int(runs.max()) if runs.size else 0)
-
-
-def daily_means(times: Times, values: Values) -> tuple[NDArray[np.int64], Values]:
-    """Number and mean of each 24-hour block from the first sample that is at least half covered.
-
-    Blocks, not calendar days: each holds one whole daily cycle, so that a half day at the edge bends no trend.
-    """
-    measured = ~np.isnan(values)
-    if not measured.any():
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    block = (times[measured] - times[0]) // DAY
-    number = np.bincount(block)
-    total = np.bincount(block, weights=values[measured])
-    expected = DAY / max(sampling_interval(times), 1)
-    full = np.flatnonzero(number >= expected / 2)
-    return full.astype(np.int64), total[full] / number[full]
-
-
-def fit_trend(times: Times, values: Values) -> Trend | None:
-    """Theil–Sen slope of the daily means with Sen's interval (Sen 1968, JASA 63); None under three days."""
-    days, means = daily_means(times, values)
-    count = int(days.size)
-    if count < MINIMUM_TREND_DAYS:
-        return None
-    first, second = np.triu_indices(count, 1)
-    slopes = np.sort((means[second] - means[first]) / (days[second] - days[first]))
-    low, high = _sen_interval(slopes, count) if count >= MINIMUM_INTERVAL_DAYS else (None, None)
-    return Trend(float(np.median(slopes)), count, low, high)
-
-
-def _sen_interval(slopes: Values, count: int) -> tuple[float, float]:
-    """Ranks of the sorted pair slopes that hold the true slope 95 % of the time, from Kendall's variance."""
-    reach = 1.96 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-    lower = max(0, math.floor((slopes.size - reach) / 2) - 1)
-    upper = min(slopes.size - 1, math.ceil((slopes.size + reach) / 2))
-    return float(slopes[lower]), float(slopes[upper])
 
 
 def day_hour_means(local: Times, values: Values) -> dict[tuple[int, int], float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from analysis.trends import Filling as Growth
 from reports.document import Block, Paragraph, Table
 from reports.figures import View, by_instance, distribution, over_time, statistics_table
 from reports.filesystems import DATASET, fillings, newest, say_days
-from reports.patterns import Filling as Growth
 from reports.wording import number
 
 NUMBERS = (

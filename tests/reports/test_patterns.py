@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis import trends
 from reports import patterns, statistics
 from reports.patterns import Hourly
 from reports.statistics import HOUR, Values
@@ -125,8 +126,8 @@ def test_the_slope_and_its_interval_equal_scipy(days: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     values = np.random.default_rng(days).normal(50, 5, days * 24) + np.arange(days * 24) / 24
     times = np.arange(values.size, dtype=np.int64) * HOUR
-    found = statistics.fit_trend(times, values)
-    number, means = statistics.daily_means(times, values)
+    found = trends.fit_trend(times, values)
+    number, means = trends.daily_means(times, values)
     slope, _, low, high = stats.theilslopes(means, number, 0.95)
     assert found is not None
     assert found.low is not None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import trends
 from reports import statistics
 from reports.statistics import DAY, HOUR, Times
 
@@ -98,7 +99,7 @@ def test_a_trend_is_found_under_a_daily_rhythm_and_an_outlier() -> None:
     times = minutes(10 * 1440)
     values = times / DAY * 2 + 30 * np.sin(times / DAY * 2 * np.pi)
     values[4000:4200] += 500
-    found = statistics.fit_trend(times, values)
+    found = trends.fit_trend(times, values)
     assert found is not None
     assert found.low is not None
     assert found.high is not None
@@ -112,15 +113,15 @@ def test_a_flat_noisy_series_has_no_certain_trend() -> None:
     for seed in range(40):
         values = np.random.default_rng(seed).normal(50, 10, 14 * 24)
         times = np.arange(values.size, dtype=np.int64) * HOUR
-        found = statistics.fit_trend(times, values)
+        found = trends.fit_trend(times, values)
         wrong += found is not None and found.is_certain
     assert wrong <= 4
 
 
 def test_a_trend_is_refused_under_three_days_and_has_no_interval_under_five() -> None:
     values = np.arange(5 * 1440, dtype=float)
-    assert statistics.fit_trend(minutes(2880), values[:2880]) is None
-    found = statistics.fit_trend(minutes(4 * 1440), values[: 4 * 1440])
+    assert trends.fit_trend(minutes(2880), values[:2880]) is None
+    found = trends.fit_trend(minutes(4 * 1440), values[: 4 * 1440])
     assert found is not None
     assert found.low is None
     assert not found.is_certain
