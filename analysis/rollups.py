@@ -21,6 +21,7 @@ from analysis import rollups_tables
 from analysis.rollups_tables import COVERAGE, ROLLED, STALE
 from collectors.models import Collector
 from core.catalogue import DATASETS
+from core.tenancy import Statement
 from partners.duties import StoppedError
 
 HOUR = timedelta(hours=1)
@@ -62,12 +63,18 @@ def ceiling(moment: datetime) -> datetime:
     return -((-(moment - floor(moment))) // HOUR) * HOUR + floor(moment)
 
 
-def mark_stale(spans: Iterable[Span], now: datetime) -> None:
-    """In the transaction that stores samples: their hours are to be rolled up again, where they are late."""
+def stale_marks(spans: Iterable[Span], now: datetime) -> list[Statement]:
+    """For the transaction that stores samples: their hours are to be rolled up again, where they are late."""
     late = [span for span in spans if floor(span.first) + HOUR <= now - OPEN]
-    if late:
-        columns = [[span.collector_id for span in late], [span.first for span in late], [span.last for span in late]]
-        execute(_MARK, columns)
+    if not late:
+        return []
+    columns = [[span.collector_id for span in late], [span.first for span in late], [span.last for span in late]]
+    return [(_MARK, columns)]
+
+
+def mark_stale(spans: Iterable[Span], now: datetime) -> None:
+    for sql, values in stale_marks(spans, now):
+        execute(sql, values)
 
 
 def refresh(now: datetime, stopped: Callable[[], bool] = never) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg2 import errors as postgres
 
@@ -23,7 +23,7 @@ from collectors.models import Collector
 from core.batch import Table, Window
 from core.catalogue import Dataset
 from core.errors import ServiceError
-from core.tenancy import current_schema
+from core.tenancy import Statement, current_schema
 
 ATTEMPTS = 4
 COPY_PIECE = 1 << 16
@@ -115,14 +115,13 @@ def store(upload: Upload) -> Stored:
     A batch stored before is answered from the ledger; the same id with other content is UPLOAD_006. A sample that is
     there already is ignored (first writer wins) and counted as a duplicate.
     """
-    write = copy
+    attempt = _store_new
     for _ in range(ATTEMPTS):
         try:
-            with transaction.atomic():
-                return _store(upload, write)
+            return attempt(upload)
         except IntegrityError as error:
-            if isinstance(error.__cause__, postgres.UniqueViolation):  # a sample is there already: again, by staging
-                write = _copy_missing
+            if isinstance(error.__cause__, postgres.UniqueViolation):  # the batch or a sample is there already
+                attempt = _store_missing
             elif isinstance(error.__cause__, postgres.CheckViolation):  # no partition for a month inside the window
                 _make_partitions(upload)
             else:
@@ -133,64 +132,112 @@ def store(upload: Upload) -> Stored:
     raise ServiceError("SERVER_002", "The batch met too many others at once; nothing was stored.", retry_after=2)
 
 
-def _store(upload: Upload, write: Callable[[Rows], int]) -> Stored:
-    if upload.notes.inventory or upload.notes.events:
-        events.save(upload.collector.pk, upload.notes, timezone.now())
-    batch = _enter(upload)
-    if batch is None:
-        return Stored(_first_result(upload), repeated=True)
-    duplicates = upload.records - sum(write(rows) for rows in upload.rows)
-    if duplicates:
-        Batch.objects.filter(pk=batch.pk).update(duplicates=duplicates)
-        batch.duplicates = duplicates
-    first, last = min(rows.first for rows in upload.rows), max(rows.last for rows in upload.rows)
-    rollups.mark_stale([rollups.Span(upload.collector.pk, first, last)], batch.received_at)
+def _store_new(upload: Upload) -> Stored:
+    """What nearly every batch is: neither it nor any of its samples is there. IntegrityError otherwise.
+
+    One round trip a dataset: all that comes before its COPY goes with the first, COMMIT with the last.
+    """
+    batch = _batch(upload)
+    frame = _frame()
+    before = [*_notes(upload), (_LEDGER, _entry(batch)), *_traces(batch, upload)]
+    with connection.cursor() as cursor:
+        texts = [frame.begin, *(cursor.mogrify(sql, values).decode() for sql, values in before)]
+        try:
+            for rows in upload.rows:
+                after = [frame.commit] if rows is upload.rows[-1] else []
+                _send_copy(cursor, "; ".join([*texts, _copy_statement(rows, f'"{rows.dataset.table}"'), *after]), rows)
+                texts = []
+        except BaseException:
+            frame.undo(cursor)
+            raise
+    _announce(upload, batch)
     return Stored(batch, repeated=False)
 
 
-_ENTER = """
-    WITH entered AS (
-        INSERT INTO analysis_batch (collector_id, batch_id, digest, records, duplicates, warnings, received_at)
-        VALUES (%(collector)s, %(batch_id)s, %(digest)s, %(records)s, 0, %(warnings)s, %(now)s)
-        ON CONFLICT (collector_id, batch_id) DO NOTHING RETURNING id
-    ), seen AS (
-        UPDATE collectors_collector SET last_seen = %(now)s, ip_address = coalesce(%(ip)s, ip_address)
-        FROM entered WHERE collectors_collector.id = %(collector)s
-    ), audited AS (
-        INSERT INTO accounts_auditevent ("timestamp", event, "user", machine_id, records, ip, status, detail)
-        SELECT %(now)s, 'upload', '', %(machine_id)s, %(records)s, %(ip)s, 'success', '{}' FROM entered
-    )
-    SELECT id FROM entered
+def _store_missing(upload: Upload) -> Stored:
+    """What is not there yet of the batch, step by step."""
+    batch = _batch(upload)
+    with transaction.atomic(), connection.cursor() as cursor:
+        for sql, values in _notes(upload):
+            cursor.execute(sql, values)
+        # Waits for another transaction that is storing the same batch now.
+        cursor.execute(f"{_LEDGER} ON CONFLICT (collector_id, batch_id) DO NOTHING RETURNING id", _entry(batch))
+        entered = cursor.fetchone()
+        if entered is None:
+            return Stored(_first_result(upload), repeated=True)
+        for sql, values in _traces(batch, upload):
+            cursor.execute(sql, values)
+        (batch.pk,) = entered
+        batch.duplicates = upload.records - sum(_copy_missing(rows) for rows in upload.rows)
+        Batch.objects.filter(pk=batch.pk).update(duplicates=batch.duplicates)
+        _announce(upload, batch)
+    return Stored(batch, repeated=False)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A transaction in words, for statements that share their round trip with others."""
+
+    begin: str
+    commit: str
+    rollback: str
+
+    def undo(self, cursor: Any) -> None:
+        try:
+            cursor.execute(self.rollback)
+        except Error:  # the connection is gone, and its transaction with it
+            connection.close()
+
+
+def _frame() -> _Frame:
+    if connection.in_atomic_block:
+        return _Frame("SAVEPOINT upload", "RELEASE SAVEPOINT upload", "ROLLBACK TO SAVEPOINT upload")
+    return _Frame("BEGIN", "COMMIT", "ROLLBACK")
+
+
+_LEDGER = """
+    INSERT INTO analysis_batch (collector_id, batch_id, digest, records, duplicates, warnings, received_at)
+    VALUES (%s, %s, %s, %s, 0, %s, %s)
+"""
+_SEEN = "UPDATE collectors_collector SET last_seen = %s, ip_address = coalesce(%s, ip_address) WHERE id = %s"
+_AUDIT = """
+    INSERT INTO accounts_auditevent ("timestamp", event, "user", machine_id, records, ip, status, detail)
+    VALUES (%s, 'upload', '', %s, %s, %s, 'success', '{}')
 """
 
 
-def _enter(upload: Upload) -> Batch | None:
-    """Ledger row, last_seen and audit in one statement; None when this batch is there already.
-
-    Waits for another transaction that is storing the same batch now.
-    """
-    now = timezone.now()
-    values: dict[str, str | int | datetime | None] = {
-        "collector": upload.collector.pk, "machine_id": upload.collector.machine_id, "batch_id": upload.batch_id,
-        "digest": upload.digest, "records": upload.records, "warnings": json.dumps(list(upload.warnings)),
-        "ip": upload.ip, "now": now,
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTER, values)
-        entered = cursor.fetchone()
-    if entered is None:
-        return None
-    _announce(upload, now)
+def _batch(upload: Upload) -> Batch:
     return Batch(
-        pk=entered[0], collector=upload.collector, batch_id=upload.batch_id, digest=upload.digest,
-        records=upload.records, warnings=list(upload.warnings), received_at=now,
+        collector=upload.collector, batch_id=upload.batch_id, digest=upload.digest, records=upload.records,
+        warnings=list(upload.warnings), received_at=timezone.now(),
     )  # fmt: skip
 
 
-def _announce(upload: Upload, moment: datetime) -> None:
-    """The line that `audit.record` logs; its row is entered with the ledger's, to save a round trip."""
+def _entry(batch: Batch) -> list[Any]:
+    warnings = json.dumps(batch.warnings)
+    return [batch.collector_id, batch.batch_id, batch.digest, batch.records, warnings, batch.received_at]
+
+
+def _notes(upload: Upload) -> list[Statement]:
+    notes = upload.notes
+    return events.statements(upload.collector.pk, notes, timezone.now()) if notes.inventory or notes.events else []
+
+
+def _traces(batch: Batch, upload: Upload) -> list[Statement]:
+    """What a new batch leaves beside its ledger row and its samples."""
+    now, machine = batch.received_at, upload.collector
+    first, last = min(rows.first for rows in upload.rows), max(rows.last for rows in upload.rows)
+    return [
+        (_SEEN, [now, upload.ip, machine.pk]),
+        (_AUDIT, [now, machine.machine_id, batch.records, upload.ip]),
+        *rollups.stale_marks([rollups.Span(machine.pk, first, last)], now),
+    ]
+
+
+def _announce(upload: Upload, batch: Batch) -> None:
+    """The line that `audit.record` logs; its row goes with the ledger's, to save a round trip."""
     line = {
-        "timestamp": moment.isoformat(), "event": "upload", "user": "", "tenant": current_schema(),
+        "timestamp": batch.received_at.isoformat(), "event": "upload", "user": "", "tenant": current_schema(),
         "machine_id": upload.collector.machine_id, "records": upload.records, "ip": upload.ip, "status": "success",
     }  # fmt: skip
     transaction.on_commit(lambda: audit.logger.info("%s", json.dumps(line)))
@@ -244,11 +291,18 @@ def _copy_missing(rows: Rows) -> int:
 
 
 def _run_copy(rows: Rows, target: str) -> int:
-    statement = f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN (FORMAT {rows.form})"
     with connection.cursor() as cursor:
-        with connection.wrap_database_errors:
-            cursor.copy_expert(statement, io.BytesIO(rows.body), size=COPY_PIECE)
+        _send_copy(cursor, _copy_statement(rows, target), rows)
         return int(cursor.rowcount)
+
+
+def _copy_statement(rows: Rows, target: str) -> str:
+    return f"COPY {target} ({_column_list(rows.columns)}) FROM STDIN (FORMAT {rows.form})"
+
+
+def _send_copy(cursor: Any, statement: str, rows: Rows) -> None:
+    with connection.wrap_database_errors:
+        cursor.copy_expert(statement, io.BytesIO(rows.body), size=COPY_PIECE)
 
 
 def _column_list(columns: Iterable[str]) -> str:

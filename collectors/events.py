@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from collectors.models import MachineEvent
 from core.batch import parse_timestamp
+from core.tenancy import Statement
 
 INVENTORY_BYTES = 65_536
 EVENTS = 200
@@ -47,17 +46,14 @@ def parse(inventory: str, events: str, now: datetime) -> Notes:
     return Notes(text, _events(events, now, warnings) if events else (), warnings)
 
 
-def save(collector_id: int, notes: Notes, now: datetime) -> None:
-    """In the caller's transaction. The same event again is the one row; one that went on is prolonged."""
-    with connection.cursor() as cursor:
-        if notes.inventory:
-            cursor.execute(
-                "UPDATE collectors_collector SET inventory = %s::jsonb"
-                " WHERE id = %s AND inventory IS DISTINCT FROM %s::jsonb",
-                [notes.inventory, collector_id, notes.inventory],
-            )
-        if notes.events:
-            cursor.execute(_SAVE, [collector_id, now, json.dumps([_row(event) for event in _distinct(notes.events)])])
+def statements(collector_id: int, notes: Notes, now: datetime) -> list[Statement]:
+    """What keeps them. The same event again is the one row; one that went on is prolonged."""
+    made: list[Statement] = []
+    if notes.inventory:
+        made.append((_KEEP, [notes.inventory, collector_id, notes.inventory]))
+    if notes.events:
+        made.append((_SAVE, [collector_id, now, json.dumps([_row(event) for event in _distinct(notes.events)])]))
+    return made
 
 
 def between(collector_ids: Sequence[int], start: datetime, end: datetime) -> list[MachineEvent]:
@@ -72,6 +68,9 @@ def trim(before: datetime) -> int:
     return count
 
 
+_KEEP = """
+    UPDATE collectors_collector SET inventory = %s::jsonb WHERE id = %s AND inventory IS DISTINCT FROM %s::jsonb
+"""
 _SAVE = """
     INSERT INTO collectors_machineevent (collector_id, kind, since, until, detail, received_at)
     SELECT %s, kind, since, until, detail, %s

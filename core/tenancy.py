@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from django.db import connection
+
+Statement: TypeAlias = tuple[str, list[Any]]
+"""SQL and its values."""
 
 
 class HasSchema(Protocol):
