@@ -26,7 +26,7 @@ class Action:
 
 
 SEE = Action("see", Role.VIEWER, "Fleet, machines, charts; read series and the list of machines.")
-OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, sessions and sign-out.")
+OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, second factors, sessions and sign-out.")
 OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.")
 EXPORT = Action("export", Role.ANALYST, "Export samples.")
 ANNOTATE = Action("annotate", Role.ANALYST, "Note deploys and other changes, drawn on the charts; delete such notes.")

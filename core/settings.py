@@ -51,6 +51,7 @@ VARIABLES = (
     Variable("REQUEST_RATE", RATE, "100/m", "API requests an address may make; `N/s`, `N/m`, `N/h`."),
     Variable("UPLOAD_RATE", RATE, "10/m", "Uploads a machine may make."),
     Variable("SIGN_IN_RATE", RATE, "10/m", "Sign-in attempts for one address, and for one account."),
+    Variable("SECOND_FACTOR_RATE", RATE, "20/h", "Codes of a second factor that may be tried for one account."),
     Variable("UPLOAD_MAX_MB", POSITIVE, 64, "Largest upload, unpacked, in MB."),
     Variable("BULK_MAX_MB", POSITIVE, 1024, "Largest file of many machines that an Admin uploads, unpacked, in MB."),
     Variable("UPLOAD_FUTURE_SECONDS", WHOLE, 600, "How far ahead of the portal's clock a timestamp may be."),
@@ -107,6 +108,7 @@ OUTGOING_CA_FILE: str = _values["OUTGOING_CA_FILE"]
 REQUEST_RATE: str = _values["REQUEST_RATE"]
 UPLOAD_RATE: str = _values["UPLOAD_RATE"]
 SIGN_IN_RATE: str = _values["SIGN_IN_RATE"]
+SECOND_FACTOR_RATE: str = _values["SECOND_FACTOR_RATE"]
 UPLOAD_MAX_BYTES: int = _values["UPLOAD_MAX_MB"] * 1_048_576
 BULK_MAX_BYTES: int = _values["BULK_MAX_MB"] * 1_048_576
 UPLOAD_FUTURE_SECONDS: int = _values["UPLOAD_FUTURE_SECONDS"]
@@ -139,6 +141,8 @@ TENANT_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",  # for its checks at deployment; the sessions themselves are accounts.sessions
     "django.contrib.messages",
+    "allauth.account",  # what allauth.mfa stands on; its own tables stay empty
+    "allauth.mfa",
     "accounts",
     "collectors",
     "analysis",
@@ -194,6 +198,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",  # gives accounts.mfa the request
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -251,6 +256,15 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*"]
+MFA_ADAPTER = "accounts.mfa.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # 30 seconds early or late
+MFA_RECOVERY_CODE_DIGITS = 10
+# So that a passkey alone is two factors: the device, and PIN, finger or face.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health$", r"^api/v1/status$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0

@@ -6,19 +6,19 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth import logout
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 
 from accounts import links, mail, people
 from accounts.models import LinkKind, User
 from core.errors import ServiceError
 from core.limits import client_ip, client_network, limit
+from portal import entering
 from portal.access import PageRequest, page
 from portal.people import mail_text, reset_url
-from portal.signing import enter
 
 
 class NewPasswordForm(forms.Form):
@@ -66,9 +66,7 @@ def invitation(request: PageRequest, secret: str) -> HttpResponse:
         return _ask(request, form, f"Join {request.tenant.name}", link.email)
     asked = form.cleaned_data
     user = people.accept(link, asked["name"], asked["password"], ip=client_ip(request))
-    logout(request)
-    enter(request, user)
-    return redirect("fleet")
+    return entering.enter(request, user, reverse("fleet"), way="invitation")
 
 
 @page(None, "GET", "HEAD", "POST")
@@ -80,9 +78,7 @@ def new_password(request: PageRequest, secret: str) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, "Set a new password", link.email)
     user = people.reset_password(link, form.cleaned_data["password"], ip=client_ip(request))
-    logout(request)
-    enter(request, user)
-    return redirect("fleet")
+    return entering.enter(request, user, reverse("fleet"), way="new password")
 
 
 @page(None, "GET", "HEAD", "POST")

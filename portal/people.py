@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import mail, roles
+from accounts import factors, mail, roles
 from accounts import people as write
 from accounts.models import Link, LinkKind, Role, User
 from core.errors import ServiceError
@@ -102,6 +102,16 @@ def reactivate(request: PageRequest, user_id: int) -> HttpResponse:
 
 
 @page(roles.PEOPLE, "POST")
+def reset_factors(request: PageRequest, user_id: int) -> HttpResponse:
+    """Of somebody who lost them: the password, or another way in, is enough until they set up new ones."""
+    user = _find(user_id)
+    if user.pk == request.user.pk:
+        raise ServiceError("REQUEST_003", "Remove your own second factors at Sign-in security, where you confirm it.")
+    done = f"{user.email} has no second factor any more, and is signed out everywhere."
+    return _do(request, lambda: factors.reset(user, actor=request.user.email, ip=client_ip(request)), done)
+
+
+@page(roles.PEOPLE, "POST")
 def withdraw(request: PageRequest, link_id: str) -> HttpResponse:
     link = Link.objects.filter(kind=LinkKind.INVITATION, link_id=link_id).first()
     if link is None:
@@ -147,5 +157,6 @@ def _show(request: PageRequest, form: InviteForm, offer: Offer | None = None) ->
     context = {
         "form": form, "offer": offer, "people": User.objects.order_by("-is_active", "email")[:MOST_SHOWN],
         "roles": Role, "invitations": invitations, "sends_mail": settings.SENDS_MAIL,
+        "holders": factors.holders(),
     }  # fmt: skip
     return render(request, "portal/people.html", context)

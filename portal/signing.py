@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth import authenticate, logout, update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import audit, roles, sessions
 from accounts.models import User
 from core.limits import client_ip, client_network, limit
+from portal import entering
 from portal.access import PageRequest, page
 from portal.forms import SignInForm
 
@@ -25,7 +24,7 @@ REFUSED = "E-mail or password is wrong."
 def sign_in(request: PageRequest) -> HttpResponse:
     if request.method != "POST":
         if isinstance(request.user, User):
-            return HttpResponseRedirect(_next(request))
+            return HttpResponseRedirect(entering.onward(request))
         return _ask(request, SignInForm())
     limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
     form = SignInForm(request.POST)
@@ -39,28 +38,15 @@ def sign_in(request: PageRequest) -> HttpResponse:
         audit.record("sign_in_failed", user=email, ip=client_ip(request), status="refused")
         form.add_error(None, REFUSED)
         return _ask(request, form)
-    enter(request, user)
-    return HttpResponseRedirect(_next(request))
-
-
-def enter(request: PageRequest, user: User) -> None:
-    """Sign the person in, in a new session."""
-    login(request, user)
-    sessions.remember_origin(request)
-    audit.record("sign_in", user=user.email, ip=client_ip(request))
+    return entering.enter(request, user, entering.onward(request), way="password")
 
 
 def _ask(request: PageRequest, form: SignInForm) -> HttpResponse:
     return render(
-        request, "portal/sign_in.html", {"form": form, "next": _next(request), "sends_mail": settings.SENDS_MAIL}
+        request,
+        "portal/sign_in.html",
+        {"form": form, "next": entering.onward(request), "sends_mail": settings.SENDS_MAIL},
     )
-
-
-def _next(request: HttpRequest) -> str:
-    """Where to go afterwards: an address of this host, else the fleet."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if safe else reverse(settings.LOGIN_REDIRECT_URL)
 
 
 @page(roles.OWN_ACCOUNT, "POST")

@@ -22,6 +22,19 @@ function offerCopy(root) {
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
 }
 
+function offerDownload(root) {
+  for (const button of root.querySelectorAll("[data-download]")) button.hidden = false;
+}
+
+// What is shown once is made a file here, in the browser: the portal does not keep it.
+function download(button) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([button.parentElement.querySelector("code").textContent]));
+  link.download = button.dataset.download;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 async function copy(button) {
   await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
   button.textContent = "Copied";
@@ -62,11 +75,13 @@ function offerZone() {
   }
 }
 
-document.addEventListener("DOMContentLoaded", () => { offerZone(); localise(document); offerCopy(document); showPlace(); });
+document.addEventListener("DOMContentLoaded", () => { offerZone(); localise(document); offerCopy(document); offerDownload(document); showPlace(); });
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
+  const saver = event.target.closest("[data-download]");
+  if (saver) download(saver);
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

@@ -80,6 +80,7 @@ def test_each_role_sees_fleet_and_charts(role: str, width: int, browser: Browser
     "path",
     [
         "/manage/machines", "/add", "/password", "/machines/server1?range=30d", "/tokens", "/sessions",
+        "/security", "/security/app",
         "/manage/people", "/manage/audit", "/manage/settings",
     ],
 )  # fmt: skip
