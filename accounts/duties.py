@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from accounts import seals, sessions
+from accounts import seals, sessions, visits
 from partners.duties import Duty, Stopped
 from partners.models import Partner
 
@@ -20,7 +20,13 @@ def clear_sessions(partner: Partner, now: datetime, stopped: Stopped) -> str:
     return f"{count} expired" if count else ""
 
 
+def end_visits(partner: Partner, now: datetime, stopped: Stopped) -> str:
+    count = visits.end_overdue(now)
+    return f"{count} ended" if count else ""
+
+
 DUTIES = (
     Duty("audit chain", timedelta(minutes=1), seal_audit),
     Duty("sessions", timedelta(hours=1), clear_sessions),
+    Duty("visits", timedelta(minutes=1), end_visits),
 )

@@ -36,17 +36,26 @@ class UserManager(BaseUserManager["User"]):
         user.save(using=self._db)
         return user
 
+    def people(self) -> models.QuerySet[User]:
+        """Those of the tenant itself, without the operator's visitors."""
+        return self.filter(is_visitor=False)
+
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=(username or "").strip().lower())
 
 
 class User(AbstractBaseUser):
-    """A person of one tenant."""
+    """A person of one tenant; or a visitor: somebody of the platform's operator, who has a role only during a Visit.
+
+    A visitor's e-mail is `operator:` and the one at the operator's host, which nobody can type: it cannot sign in.
+    """
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
     is_active = models.BooleanField(default=True)
+    is_visitor = models.BooleanField(default=False)
+    active_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -67,7 +76,8 @@ class User(AbstractBaseUser):
 
     def has_role(self, least: Role) -> bool:
         """Whether this user's role is `least` or a higher one."""
-        return self.is_active and Role(self.role).reaches(least)
+        in_time = self.active_until is None or timezone.now() < self.active_until
+        return self.is_active and in_time and Role(self.role).reaches(least)
 
 
 class Scope(models.TextChoices):
@@ -148,6 +158,33 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.link_id}"
+
+
+class Visit(models.Model):
+    """The operator inside this tenant: granted with a reason, begun by a one-time link, ended by time or a person."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="visits")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    reason = models.CharField(max_length=300)
+    minutes = models.PositiveIntegerField()
+    link_id = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    granted_at = models.DateTimeField(default=timezone.now)
+    link_expires_at = models.DateTimeField()
+    began_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        ordering = ("-granted_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.link_id}"
+
+    @property
+    def access(self) -> str:
+        return "read only" if self.role == Role.VIEWER else f"as {Role(self.role).label}"
 
 
 class ShowTimes(models.TextChoices):

@@ -16,12 +16,15 @@ from partners.names import check_host, check_schema_name
 
 @dataclass(frozen=True)
 class Opening:
-    """What a new partner is to be: `name` is its schema name, `title` what people read."""
+    """What a new partner is to be: `name` is its schema name, `title` what people read.
+
+    Without a password there is no account yet: the first Admin is invited (`accounts.operating`).
+    """
 
     name: str
     host: str
     admin_email: str
-    admin_password: str
+    admin_password: str = ""
     title: str = ""
     is_operator: bool = False
     is_generated: bool = False
@@ -47,7 +50,8 @@ def open_partner(opening: Opening) -> Partner:
         partner.save(verbosity=0)
         Domain(domain=opening.host, tenant=partner).save()
         with schema_context(partner.schema_name):
-            User.objects.create_user(opening.admin_email, opening.admin_password, role=Role.ADMIN)
+            if opening.admin_password:
+                User.objects.create_user(opening.admin_email, opening.admin_password, role=Role.ADMIN)
             audit.record("partner.opened", user=opening.admin_email)
     except BaseException:  # Ctrl-C too
         if partner.pk is not None:

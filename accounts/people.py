@@ -109,6 +109,6 @@ def _locked(user: User) -> User:
 
 
 def _keep_an_admin(user: User) -> None:
-    others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
+    others = User.objects.people().filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
     if user.role == Role.ADMIN and user.is_active and not others.exists():
         raise ServiceError("PEOPLE_001", f"{user.email} is the last active Admin. Make somebody else Admin first.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from collectors.models import Collector
@@ -20,6 +21,7 @@ class Batch(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("collector", "batch_id"), name="analysis_batch_once"),)
+        indexes = (BrinIndex(fields=("received_at",), name="analysis_batch_received", autosummarize=True),)
 
     def __str__(self) -> str:
         return self.batch_id

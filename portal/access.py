@@ -12,9 +12,10 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts import roles
 from accounts.models import Role, User
 from accounts.roles import Action
-from core.errors import ServiceError, respond
+from core.errors import ServiceError, not_found, respond
 from partners.middleware import TenantRequest
 
 P = ParamSpec("P")
@@ -50,6 +51,24 @@ def page(action: Action | None, *methods: str) -> Callable[[PageView[P]], UrlVie
     return declare
 
 
+def operator_page(*methods: str) -> Callable[[PageView[P]], UrlView[P]]:
+    """As `page` for the operator's Admins, at the operator's own host; anywhere else there is nothing there."""
+
+    def declare(view: PageView[P]) -> UrlView[P]:
+        at_operator = page(roles.OPERATE, *methods)(view)
+
+        @wraps(at_operator)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not cast(PageRequest, request).tenant.is_operator:
+                return not_found(request)
+            return at_operator(request, *args, **kwargs)
+
+        guarded.operator_only = True  # type: ignore[attr-defined]  # read by the tests
+        return cast("UrlView[P]", guarded)
+
+    return declare
+
+
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for the part of the page that refreshes, and not for a page out of its history."""
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
@@ -62,6 +81,10 @@ def _refuse_role(request: HttpRequest, action: Action | None) -> HttpResponse | 
         return _to_sign_in(request)
     if action.allows(request.user):
         return None
+    if request.user.is_visitor and not action.visitor:
+        return respond(
+            request, ServiceError("AUTH_003", "The operator's visitors may not do this in a customer's place.")
+        )
     own, needed = Role(request.user.role).label, action.least.label if action.least else "of nobody"
     return respond(request, ServiceError("AUTH_003", f"This needs the role {needed}; yours is {own}. Ask an Admin."))
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts import roles, tenant_settings
+from accounts import roles, tenant_settings, visits
+from accounts.models import User, Visit
 from accounts.roles import Action
 from portal.brand import Brand
 
@@ -32,10 +33,19 @@ MENU = (
     Entry("audit", "Audit", roles.AUDIT),
     Entry("settings", "Settings", roles.SETTINGS),
 )
+OPERATOR_MENU = (Entry("operator", "Partners", roles.OPERATE), *MENU)
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """`brand` is read when a template first asks for it: pages of errors must not ask the database."""
+    """`brand` and `visit` are read when a template first asks: pages of errors must not ask the database."""
     tenant = getattr(request, "tenant", None)
     brand = SimpleLazyObject(lambda: Brand(tenant_settings.read())) if tenant else None
-    return {"tenant": tenant, "brand": brand, "version": settings.VERSION, "menu": MENU}
+    menu = OPERATOR_MENU if tenant and tenant.is_operator else MENU
+    visit = SimpleLazyObject(lambda: _visit(request))
+    return {"tenant": tenant, "brand": brand, "version": settings.VERSION, "menu": menu, "visit": visit}
+
+
+def _visit(request: HttpRequest) -> Visit | None:
+    """The visit that the operator's visitor is here on; None for the tenant's own people."""
+    user = getattr(request, "user", None)
+    return visits.of(user) if isinstance(user, User) and user.is_visitor else None

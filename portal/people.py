@@ -127,8 +127,12 @@ def reset_url(request: PageRequest, secret: Secret) -> str:
 
 def mail_text(request: PageRequest, title: str, url: str, hours: int) -> tuple[str, str]:
     """Subject and text."""
-    name = " ".join(request.tenant.name.split())
-    text = f"{title} for {name} at {request.get_host()}:\n\n{url}\n\nThe link works once, for {hours} hours.\n"
+    return link_text(request.tenant.name, request.get_host(), title, url, hours)
+
+
+def link_text(partner: str, host: str, title: str, url: str, hours: int) -> tuple[str, str]:
+    name = " ".join(partner.split())
+    text = f"{title} for {name} at {host}:\n\n{url}\n\nThe link works once, for {hours} hours.\n"
     return f"{title}: {name}", text + "If you did not expect it, do nothing: nothing changes.\n"
 
 
@@ -137,7 +141,7 @@ def _offer(request: PageRequest, title: str, email: str, url: str, hours: int) -
 
 
 def _find(user_id: int) -> User:
-    user = User.objects.filter(pk=user_id).first()
+    user = User.objects.people().filter(pk=user_id).first()
     if user is None:
         raise ServiceError("REQUEST_001", "There is no such account here.")
     return user
@@ -155,7 +159,7 @@ def _do(request: PageRequest, change: Callable[[], None], done: str) -> HttpResp
 def _show(request: PageRequest, form: InviteForm, offer: Offer | None = None) -> HttpResponse:
     invitations = Link.objects.live(timezone.now()).filter(kind=LinkKind.INVITATION)
     context = {
-        "form": form, "offer": offer, "people": User.objects.order_by("-is_active", "email")[:MOST_SHOWN],
+        "form": form, "offer": offer, "people": User.objects.people().order_by("-is_active", "email")[:MOST_SHOWN],
         "roles": Role, "invitations": invitations, "sends_mail": settings.SENDS_MAIL,
         "holders": factors.holders(),
     }  # fmt: skip

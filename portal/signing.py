@@ -9,7 +9,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 
-from accounts import audit, roles, sessions
+from accounts import audit, roles, sessions, visits
 from accounts.models import User
 from core.limits import client_ip, client_network, limit
 from portal import entering
@@ -49,8 +49,10 @@ def _ask(request: PageRequest, form: SignInForm) -> HttpResponse:
     )
 
 
-@page(roles.OWN_ACCOUNT, "POST")
+@page(roles.SIGN_OUT, "POST")
 def sign_out(request: PageRequest) -> HttpResponse:
+    if request.user.is_visitor and (visit := visits.of(request.user)):
+        visits.end(visit, by=request.user.email, ip=client_ip(request))
     audit.record("sign_out", user=request.user.email, ip=client_ip(request))
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)

@@ -13,6 +13,7 @@ from portal import (
     links,
     machine,
     machines,
+    partners,
     people,
     report_links,
     reports,
@@ -22,6 +23,7 @@ from portal import (
     settings_page,
     signing,
     tokens,
+    visits,
 )
 
 
@@ -83,6 +85,16 @@ urlpatterns = [
     path("reports/<str:report_id>/links/<str:link_id>/withdraw", report_links.withdraw, name="withdraw-report-link"),
     path("shared/<str:secret>", report_links.shared, name="shared-report"),
     path("shared/<str:secret>/report.<str:form_name>", report_links.shared_file, name="shared-report-file"),
+    path("visit/<str:secret>", visits.visit, name="visit"),
+    path("manage/visits", visits.visits, name="visits"),
+    path("manage/visits/<str:link_id>/end", visits.end, name="end-visit"),
+    path("operator", partners.partners, name="operator"),
+    path("operator/open", partners.open_partner, name="operator-open"),
+    path("operator/partners/<str:schema>", partners.partner, name="operator-partner"),
+    path("operator/partners/<str:schema>/terms", partners.set_terms, name="operator-terms"),
+    path("operator/partners/<str:schema>/suspend", partners.suspend, name="operator-suspend"),
+    path("operator/partners/<str:schema>/resume", partners.resume, name="operator-resume"),
+    path("operator/partners/<str:schema>/enter", partners.enter, name="operator-enter"),
     path("add", enrolment.add, name="add"),
     path("add/token", enrolment.make_token, name="make-token"),
     path("add/token/<str:token_id>", enrolment.arrivals, name="arrivals"),

@@ -30,6 +30,12 @@ def amount(value: object) -> str:
 
 
 @register.filter
+def whole(value: int) -> str:
+    """1,204"""
+    return f"{value:,}"
+
+
+@register.filter
 def ago(moment: datetime | None) -> str:
     """How long ago, in the largest unit that fits."""
     if moment is None:

@@ -9,10 +9,13 @@ const clock = new Intl.DateTimeFormat(undefined, {
   timeZoneName: "short",
 });
 
+const hour = new Intl.DateTimeFormat(undefined, { timeZone: zone, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     if (time.dataset.local) continue;
     time.dataset.local = "1";
+    if ("clock" in time.dataset) time.textContent = hour.format(new Date(time.dateTime));
     time.title = `${clock.format(new Date(time.dateTime))}\n${time.title}`;
   }
 }

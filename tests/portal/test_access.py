@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern
 from django_tenants.utils import schema_context
 
-from accounts import people, roles, tokens
+from accounts import people, roles, tokens, visits
 from accounts.models import Role, Scope
 from collectors import registry
 from portal.urls import urlpatterns
@@ -26,6 +26,7 @@ TOKEN, LINK, PERSON, REPORT, SHARED = "TOKEN", "LINK", "PERSON", "REPORT", "SHAR
 OWN, SESSION, FACTOR = "OWN", "SESSION", "FACTOR"
 """Stand in a path for ids: of an enrolment token, an invitation, a person, a report, a link to it; of the caller's own
 token, session and passkey."""
+VISIT = "VISIT"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,9 @@ PAGES = (
     Page("withdraw-report-link", f"/reports/{REPORT}/links/{SHARED}/withdraw", Role.ANALYST, "post", 302),
     Page("shared-report", "/shared/unknown", None, status=404),
     Page("shared-report-file", "/shared/unknown/report.pdf", None, status=404),
+    Page("visit", "/visit/unknown", None),
+    Page("visits", "/manage/visits", Role.ADMIN),
+    Page("end-visit", f"/manage/visits/{VISIT}/end", Role.ADMIN, "post", 302),
     Page("add", "/add", Role.ADMIN),
     Page("make-token", "/add/token", Role.ADMIN, "post"),
     Page("arrivals", f"/add/token/{TOKEN}", Role.ADMIN),
@@ -113,7 +117,11 @@ def methods_of(name: str) -> tuple[str, ...]:
 
 
 def declared() -> list[URLPattern]:
-    return [pattern for pattern in urlpatterns if pattern.name != "health"]
+    return [
+        pattern
+        for pattern in urlpatterns
+        if pattern.name != "health" and not hasattr(pattern.callback, "operator_only")
+    ]
 
 
 @dataclass(frozen=True)
@@ -143,9 +151,14 @@ def ids(alpha: Cast) -> Ids:
             REPORT: report.public_id,
             SHARED: links.make(report.public_id, 1, actor="test", ip=None)[0].link_id,
             TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
-            PERSON: str(alpha.user(Role.ANALYST).pk),
+            PERSON: str(alpha.user(Role.ANALYST).pk), VISIT: _visit(alpha),
         }  # fmt: skip
         return Ids(shared, {role: _own(alpha, role) for role in Role})
+
+
+def _visit(cast: Cast) -> str:
+    wish = visits.Wish(Role.VIEWER, "test", 60)
+    return visits.grant(cast.schema, wish, operator=cast.user(Role.ADMIN), ip=None).public_id
 
 
 def _own(cast: Cast, role: Role) -> dict[str, str]:
@@ -208,7 +221,7 @@ def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: 
         assert answer["Location"].startswith("/sign-in")
 
 
-GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, REPORT, OWN, SESSION))]
+GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, REPORT, OWN, SESSION, VISIT))]
 
 
 @pytest.mark.parametrize("path", [*GUESSED, "/machines/only-alpha"])
@@ -273,6 +286,8 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
         "/confirm",
         "/manage/people",
         "/manage/audit",
+        "/manage/settings",
+        "/manage/visits",
     ],
 )
 def test_nothing_on_a_page_is_inline_or_from_another_host(path: str, alpha: Cast) -> None:
