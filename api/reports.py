@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.permissions import MayReport
-from api.schemas import ErrorBody, ReportAnswer, ReportList, ReportOrder
+from api.schemas import ErrorBody, LinkAnswer, LinkList, LinkOrder, ReportAnswer, ReportList, ReportOrder
 from api.views import View
 from core.limits import client_ip
-from reports.jobs import queue
+from reports.jobs import links, queue
 from reports.jobs.models import Report
 
 MOST_LISTED = 500
@@ -57,6 +57,38 @@ class ReportDetail(View):
     )
     def delete(self, request: Request, report_id: str) -> Response:
         queue.delete(report_id, actor=self.actor(request), ip=client_ip(request._request))
+        return Response(status=204)
+
+
+class ReportLinks(View):
+    permission_classes = (MayReport,)
+
+    @extend_schema(operation_id="report_links_list", summary="Links to a report", responses={200: LinkList, **_ERRORS})
+    def get(self, request: Request, report_id: str) -> Response:
+        return Response({"links": LinkAnswer(queue.find(report_id).links.all(), many=True).data})
+
+    @extend_schema(
+        summary="Share a report by a link",
+        description="It works without signing in until it expires. Its `url` is in this answer only.",
+        request=LinkOrder,
+        responses={201: LinkAnswer, 400: ErrorBody, **_ERRORS},
+    )
+    def post(self, request: Request, report_id: str) -> Response:
+        form = LinkOrder(data=request.data)
+        form.is_valid(raise_exception=True)
+        link, secret = links.make(
+            report_id, form.validated_data["days"], actor=self.actor(request), ip=client_ip(request._request)
+        )
+        url = request.build_absolute_uri(f"/shared/{secret}")
+        return Response({**LinkAnswer(link).data, "url": url}, status=201)
+
+
+class ReportLink(View):
+    permission_classes = (MayReport,)
+
+    @extend_schema(summary="Withdraw a link", responses={204: None, **_ERRORS})
+    def delete(self, request: Request, report_id: str, link_id: str) -> Response:
+        links.revoke(report_id, link_id, actor=self.actor(request), ip=client_ip(request._request))
         return Response(status=204)
 
 

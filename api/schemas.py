@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from collectors.models import Collector, MachineEvent
 from core.catalogue import DATASETS
-from reports.jobs.models import Report
+from reports.jobs.models import Delivery, Every, Occurrence, Report, Schedule, SharedLink
 
 
 class ErrorBody(serializers.Serializer[Any]):
@@ -125,6 +126,88 @@ class ReportAnswer(serializers.ModelSerializer[Report]):
 
 class ReportList(serializers.Serializer[Any]):
     reports = ReportAnswer(many=True)
+
+
+class ScheduleOrder(serializers.Serializer[Any]):
+    title = serializers.CharField(max_length=120, default="", allow_blank=True)
+    every = serializers.ChoiceField(choices=Every.choices)
+    day = serializers.IntegerField(
+        min_value=0,
+        max_value=31,
+        help_text="Of a week 0 (Monday) to 6; of a month 1 to 31, or its last if it is shorter.",
+    )
+    hour = serializers.IntegerField(min_value=0, max_value=23, help_text="In the tenant's time zone.")
+    machine_ids = serializers.ListField(
+        child=serializers.CharField(max_length=128), default=list, max_length=1000, help_text="All machines without it."
+    )
+    tag = serializers.CharField(
+        max_length=64, default="", allow_blank=True, help_text="Those that have it when the report is made."
+    )
+    recipients = serializers.ListField(
+        child=serializers.EmailField(max_length=254), default=list, max_length=20, help_text="Addresses of mail."
+    )
+
+
+class ScheduleChange(ScheduleOrder):
+    paused = serializers.BooleanField(required=False)
+
+
+class DeliveryAnswer(serializers.ModelSerializer[Delivery]):
+    class Meta:
+        model = Delivery
+        fields = ("address", "state", "attempts", "problem", "sent_at")
+        read_only_fields = fields
+
+
+class OccurrenceAnswer(serializers.ModelSerializer[Occurrence]):
+    report = serializers.CharField(source="report.public_id", default=None, allow_null=True)
+    problem = serializers.CharField(help_text="Why there is no report of it.")
+    mails = DeliveryAnswer(source="deliveries", many=True)
+
+    class Meta:
+        model = Occurrence
+        fields = ("due_at", "covers", "report", "problem", "mails")
+        read_only_fields = fields
+
+
+class ScheduleAnswer(serializers.ModelSerializer[Schedule]):
+    id = serializers.CharField(source="public_id")
+    latest = serializers.SerializerMethodField(help_text="The newest ten, the newest first.")
+
+    class Meta:
+        model = Schedule
+        fields = (
+            "id", "title", "every", "day", "hour", "machine_ids", "tag", "recipients", "paused", "created_by",
+            "created_at", "latest",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(OccurrenceAnswer(many=True))
+    def get_latest(self, schedule: Schedule) -> Any:
+        newest = schedule.occurrences.select_related("report").prefetch_related("deliveries")[:10]
+        return OccurrenceAnswer(newest, many=True).data
+
+
+class ScheduleList(serializers.Serializer[Any]):
+    schedules = ScheduleAnswer(many=True)
+
+
+class LinkOrder(serializers.Serializer[Any]):
+    days = serializers.IntegerField(min_value=1, max_value=90, default=7)
+
+
+class LinkAnswer(serializers.ModelSerializer[SharedLink]):
+    id = serializers.CharField(source="link_id")
+    url = serializers.CharField(required=False, help_text="In clear, only in the answer that made it.")
+
+    class Meta:
+        model = SharedLink
+        fields = ("id", "created_by", "created_at", "expires_at", "revoked_at", "opened", "last_opened_at", "url")
+        read_only_fields = fields
+
+
+class LinkList(serializers.Serializer[Any]):
+    links = LinkAnswer(many=True)
 
 
 class SeriesQuery(serializers.Serializer[Any]):

@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from api import annotations, collectors, docs, performance, reports, upload
+from api import annotations, collectors, docs, performance, reports, schedules, upload
 from core import errors
 
 urlpatterns = [
@@ -21,7 +21,12 @@ urlpatterns = [
     path("v1/collectors/<str:machine_id>/events", collectors.Events.as_view(), name="machine-events"),
     path("v1/collectors/<str:machine_id>/rotate-key", collectors.RotateKey.as_view(), name="rotate-key"),
     path("v1/reports", reports.Reports.as_view(), name="reports"),
+    path("v1/reports/schedules", schedules.Schedules.as_view(), name="schedules"),
+    path("v1/reports/schedules/<str:schedule_id>", schedules.ScheduleDetail.as_view(), name="schedule"),
+    path("v1/reports/schedules/<str:schedule_id>/run", schedules.ScheduleRun.as_view(), name="run-schedule"),
     path("v1/reports/<str:report_id>", reports.ReportDetail.as_view(), name="report"),
+    path("v1/reports/<str:report_id>/links", reports.ReportLinks.as_view(), name="report-links"),
+    path("v1/reports/<str:report_id>/links/<str:link_id>", reports.ReportLink.as_view(), name="report-link"),
     path("v1/reports/<str:report_id>/report.<str:form>", reports.ReportFile.as_view(), name="report-file"),
     path("v1/status", collectors.Status.as_view(), name="status"),
     path("v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),

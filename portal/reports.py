@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from accounts import roles
+from accounts import roles, tenant_settings
 from collectors.models import Collector
 from core.errors import ServiceError
 from core.limits import client_ip
@@ -83,7 +83,7 @@ def reports(request: PageRequest) -> HttpResponse:
     """The whole page, or for htmx the list that refreshes while one is being made."""
     if wants_fragment(request):
         return render(request, "portal/reports_list.html", _listed())
-    return _show(request, ReportForm())
+    return _show(request, ReportForm(initial={"time_zone": tenant_settings.zone().key}))
 
 
 @page(roles.REPORTS, "POST")

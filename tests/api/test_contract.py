@@ -19,7 +19,7 @@ from analysis.models import Annotation
 from api.urls import urlpatterns
 from collectors import registry
 from core.errors import CODES
-from reports.jobs.models import Report, ReportFile, State
+from reports.jobs.models import Report, ReportFile, Schedule, SharedLink, State
 from tests import samples
 from tests.cast import MACHINE, Cast
 
@@ -28,6 +28,8 @@ SERIES = f"machine_id={MACHINE}&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:
 EVENTS = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 REPORT = ANNOTATION = "0123456789abcdef"
 ORDER = '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z"}'
+SCHEDULE, LINK = "0123456789abcdee", "0123456789abcded"
+SCHEDULE_ORDER = '{"every": "week", "day": 0, "hour": 6}'
 PEOPLE = ("viewer", "analyst", "admin")
 TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
 CREDENTIALS = frozenset({*PEOPLE, "machine", "enrolment", "nobody"})
@@ -83,6 +85,15 @@ CALLS = (
     Call("reports", "POST", "v1/reports", people("analyst", "admin"), 202, ORDER),
     Call("report", "GET", f"v1/reports/{REPORT}", people("analyst", "admin"), 200),
     Call("report", "DELETE", f"v1/reports/{REPORT}", people("analyst", "admin"), 204),
+    Call("report-links", "GET", f"v1/reports/{REPORT}/links", people("analyst", "admin"), 200),
+    Call("report-links", "POST", f"v1/reports/{REPORT}/links", people("analyst", "admin"), 201, "{}"),
+    Call("report-link", "DELETE", f"v1/reports/{REPORT}/links/{LINK}", people("analyst", "admin"), 204),
+    Call("schedules", "GET", "v1/reports/schedules", people("analyst", "admin"), 200),
+    Call("schedules", "POST", "v1/reports/schedules", people("analyst", "admin"), 201, SCHEDULE_ORDER),
+    Call("schedule", "GET", f"v1/reports/schedules/{SCHEDULE}", people("analyst", "admin"), 200),
+    Call("schedule", "PATCH", f"v1/reports/schedules/{SCHEDULE}", people("analyst", "admin"), 200, '{"paused": true}'),
+    Call("schedule", "DELETE", f"v1/reports/schedules/{SCHEDULE}", people("analyst", "admin"), 204),
+    Call("run-schedule", "POST", f"v1/reports/schedules/{SCHEDULE}/run", people("analyst", "admin"), 202),
     Call("report-file", "GET", f"v1/reports/{REPORT}/report.pdf", people("analyst", "admin"), 200),
     Call("status", "GET", "v1/status", CREDENTIALS, 200),
     Call("schema", "GET", "v1/schema", CREDENTIALS, 200),
@@ -137,6 +148,10 @@ def stored(alpha: Cast) -> None:
         Annotation.objects.create(public_id=ANNOTATION, kind="note", text="t", at=day, created_at=day)
         made = Report.objects.create(public_id=REPORT, title="t", start=day, end=day, state=State.DONE, created_by="x")
         ReportFile.objects.create(report=made, form="pdf", content=b"%PDF-")
+        SharedLink.objects.create(report=made, link_id=LINK, digest="x", created_by="x", expires_at=day)
+        Schedule.objects.create(
+            public_id=SCHEDULE, title="t", every="week", day=0, hour=6, armed_at=day, created_by="x"
+        )
 
 
 MATRIX = [(call, caller) for call in CALLS for caller in sorted(EVERYBODY)]

@@ -17,13 +17,15 @@ from accounts import people, roles, tokens, visits
 from accounts.models import Role, Scope
 from collectors import registry
 from portal.urls import urlpatterns
-from reports.jobs import links
-from reports.jobs.models import Report, ReportFile, State
+from reports.jobs import links, schedules
+from reports.jobs.models import Every, Report, ReportFile, State
+from reports.jobs.schedules import Plan
 from tests.cast import MACHINE, Cast
 from tests.portal.authenticator import Device
 
 TOKEN, LINK, PERSON, REPORT, SHARED = "TOKEN", "LINK", "PERSON", "REPORT", "SHARED"
 OWN, SESSION, FACTOR = "OWN", "SESSION", "FACTOR"
+SCHEDULE = "SCHEDULE"
 """Stand in a path for ids: of an enrolment token, an invitation, a person, a report, a link to it; of the caller's own
 token, session and passkey."""
 VISIT = "VISIT"
@@ -87,6 +89,15 @@ PAGES = (
     Page("ask-report", "/reports/ask", Role.ANALYST, "post"),
     Page("read-report", f"/reports/{REPORT}/report.pdf", Role.ANALYST),
     Page("delete-report", f"/reports/{REPORT}/delete", Role.ANALYST, "post", 302),
+    Page("schedules", "/reports/schedules", Role.ANALYST),
+    Page("make-schedule", "/reports/schedules/make", Role.ANALYST, "post"),
+    Page("schedule", f"/reports/schedules/{SCHEDULE}", Role.ANALYST),
+    Page("change-schedule", f"/reports/schedules/{SCHEDULE}/change", Role.ANALYST, "post"),
+    Page("pause-schedule", f"/reports/schedules/{SCHEDULE}/pause", Role.ANALYST, "post", 302),
+    Page("resume-schedule", f"/reports/schedules/{SCHEDULE}/resume", Role.ANALYST, "post", 302),
+    Page("run-schedule", f"/reports/schedules/{SCHEDULE}/run", Role.ANALYST, "post", 302),
+    Page("delete-schedule", f"/reports/schedules/{SCHEDULE}/delete", Role.ANALYST, "post", 302),
+    Page("mail-again", f"/reports/schedules/{SCHEDULE}/mail-again/1", Role.ANALYST, "post", 404),
     Page("report-links", f"/reports/{REPORT}/links", Role.ANALYST),
     Page("share-report", f"/reports/{REPORT}/links/make", Role.ANALYST, "post"),
     Page("withdraw-report-link", f"/reports/{REPORT}/links/{SHARED}/withdraw", Role.ANALYST, "post", 302),
@@ -149,6 +160,7 @@ def ids(alpha: Cast) -> Ids:
         ReportFile.objects.create(report=report, form="pdf", content=b"%PDF-")
         shared = {
             REPORT: report.public_id,
+            SCHEDULE: schedules.make(Plan("t", Every.WEEK, 0, 6), LONG_AGO, actor="test", ip=None).public_id,
             SHARED: links.make(report.public_id, 1, actor="test", ip=None)[0].link_id,
             TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
             PERSON: str(alpha.user(Role.ANALYST).pk), VISIT: _visit(alpha),
@@ -281,6 +293,7 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
         "/password",
         "/tokens",
         "/reports",
+        "/reports/schedules",
         "/sessions",
         "/security",
         "/confirm",
