@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
+from analysis import packing
+
 _EPOCH_MICROSECONDS = 946_684_800_000_000
 """PostgreSQL counts from 2000-01-01."""
 _BINARY = {pl.Int64: ">i8", pl.Datetime: ">i8", pl.Float64: ">f4"}
@@ -41,7 +41,7 @@ def _binary(frame: pl.DataFrame) -> bytes:
     for index, column in enumerate(frame):
         rows[f"v{index}"] = _values(column)
         rows[f"n{index}"] = np.where(column.is_null(), -1, rows.dtype[f"v{index}"].itemsize)
-    return _SIGNATURE + _without_nulls(rows, frame) + _TRAILER
+    return packing.SIGNATURE + _without_nulls(rows, frame) + packing.TRAILER
 
 
 def _values(column: pl.Series) -> Any:

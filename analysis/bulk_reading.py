@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
@@ -74,6 +74,11 @@ def digest(dataset: Dataset, file: IO[bytes]) -> str:
     return total.hexdigest()
 
 
+def _list_text(values: Sequence[float] | None) -> str | None:
+    """A list as PostgreSQL writes arrays."""
+    return None if values is None else "{" + ",".join(map(repr, values)) + "}"
+
+
 class Reader:
     """Reads a file from its beginning; BatchError when its header or a piece is refused."""
 
@@ -97,12 +102,14 @@ class Reader:
             self.dataset, self._header + piece.data, window=self.window, lines_before=piece.lines_before
         ).table
         lists = {metric.name for metric in self.dataset.metrics if metric.dtype == "real[]"}
-        cells = {name: store.column_text(cells) if name in lists else cells for name, cells in table.columns.items()}
+        cells = {
+            name: list(map(_list_text, cells)) if name in lists else cells for name, cells in table.columns.items()
+        }
         types = {
             column.name: _type(self.dataset, column) for column in self._columns if column and column.name in cells
         }
         frame = pl.DataFrame(cells, schema={**types, "timestamp": UTC_MICROSECONDS})
-        return self._read(frame.with_columns(pl.col(name).replace(r"\N", None) for name in lists & set(cells)))
+        return self._read(frame)
 
     def _plain(self, piece: Piece) -> Read | None:
         """None when any cell is not plain or not allowed; whether it is all the same, decode says."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 from psycopg2 import errors as postgres
 
 from accounts import audit
-from analysis import months, partitions, rollups, tables
+from analysis import months, packing, partitions, rollups, tables
 from analysis.models import Batch
 from collectors import events
 from collectors.events import Notes
@@ -71,33 +71,10 @@ class Stored:
 
 
 def rows_of(table: Table, collector_id: int) -> Rows:
-    """A decoded table of one machine as COPY text."""
-    columns = {name: cells for name, cells in table.columns.items() if name != "machine_id"}
-    count = len(table)
-    texts = [column_text(cells) for cells in columns.values()]
-    body = "".join(["\t".join(row) + "\n" for row in zip([str(collector_id)] * count, *texts, strict=True)]).encode()
+    """A decoded table of one machine as COPY takes it."""
+    columns, body = packing.pack(table, collector_id)
     moments = table.columns["timestamp"]
-    return Rows(table.dataset, ("collector_id", *columns), body, count, min(moments), max(moments))
-
-
-def column_text(cells: Sequence[Any]) -> list[str]:
-    """A column in PostgreSQL's text format; its values are of one type, or None."""
-    if type(cells[0]) is float and None not in cells:
-        return list(map(repr, cells))
-    return list(map(_copy_text, cells))
-
-
-def _copy_text(value: Any) -> str:
-    """A value in PostgreSQL's text format: `\\N` is NULL; backslash, tab and newline are escaped."""
-    if value is None:
-        return r"\N"
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, str):
-        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-    if isinstance(value, list):
-        return "{" + ",".join(map(repr, value)) + "}"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return Rows(table.dataset, columns, body, len(table), min(moments), max(moments), "binary")
 
 
 def digest(parts: Iterable[tuple[str, bytes]]) -> str:

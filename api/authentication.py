@@ -64,10 +64,15 @@ class BearerAuthentication(BaseAuthentication):
         if secret and secret.prefix == tokens.PERSONAL:
             token = _token(secret, request.method)
             return token.user, token
-        collector = registry.authenticate(secret) if secret else None
-        if secret is None or collector is None:
-            raise ServiceError("AUTH_001", "The key is not valid.")
-        return Machine(collector, secret.public_id), None
+        return machine_of(secret), None
+
+
+def machine_of(secret: Secret | None) -> Machine:
+    """The machine of a key; None is what has not the form of one."""
+    collector = registry.authenticate(secret) if secret else None
+    if secret is None or collector is None:
+        raise ServiceError("AUTH_001", "The key is not valid.")
+    return Machine(collector, secret.public_id)
 
 
 def _token(secret: Secret, method: str | None) -> PersonalToken:

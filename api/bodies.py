@@ -66,7 +66,7 @@ def _raw(request: HttpRequest) -> tuple[str, bool | None]:
     name = request.GET.get("dataset", SYSTEM.name)
     if name not in DATASETS:
         raise ServiceError("REQUEST_003", f"There is no dataset {name[:80]!r}.")
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise ServiceError("UPLOAD_005", f"Content-Encoding {encoding[:80]!r} is not understood; send gzip or none.")
     return name, encoding == "gzip" or None

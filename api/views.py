@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -13,13 +14,17 @@ from api.authentication import BearerAuthentication, SessionOfTenant
 from core.limits import client_network, limit
 
 
+def limit_by_address(request: HttpRequest) -> None:
+    limit(request, "requests", client_network(request), settings.REQUEST_RATE, fail_open=True)
+
+
 class View(APIView):
     """Base of the API's views. The limit by address comes first, so that guessing keys is limited too."""
 
     authentication_classes: tuple[type[BaseAuthentication], ...] = (BearerAuthentication, SessionOfTenant)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        limit(request._request, "requests", client_network(request._request), settings.REQUEST_RATE, fail_open=True)
+        limit_by_address(request._request)
         super().initial(request, *args, **kwargs)
 
     def actor(self, request: Request) -> str:

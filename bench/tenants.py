@@ -7,21 +7,17 @@ made in under 3 s, the migrate in under 60 s, and a latency that does not grow.
 from __future__ import annotations
 
 import argparse
-import gzip
-import http.client
+import socket
 import statistics
 import sys
 import time
-import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import portals
 from bench.portals import Machine, percentile
-from bench.upload import batch, post
-from core.batch import Table, encode
-from core.catalogue import SYSTEM
+from bench.upload import exchange, http_request
 from tests.live.portal import RunningPortal, running_portal
 
 MADE_GOAL_S, MIGRATE_GOAL_S = 3.0, 60.0
@@ -40,19 +36,13 @@ def make(first: int, last: int) -> tuple[list[float], list[Machine]]:
 
 def upload(portal: RunningPortal, machines: list[Machine], numbers: range) -> list[float]:
     """Latencies in ms of one client that goes from partner to partner."""
-    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=30)
+    requests = [http_request(machines[number % len(machines)], number) for number in numbers]
     latencies = []
-    for number in numbers:
-        machine = machines[number % len(machines)]
-        headers = {
-            "Host": f"{machine.schema}.localhost", "Authorization": f"Bearer {machine.key}",
-            "Content-Type": "text/csv", "Content-Encoding": "gzip", "Batch-Id": uuid.uuid4().hex,
-        }  # fmt: skip
-        body = gzip.compress(encode(Table(SYSTEM, batch(number))).encode(), 1)
-        begun = time.perf_counter()
-        post(connection, body, headers)
-        latencies.append((time.perf_counter() - begun) * 1000)
-    connection.close()
+    with socket.create_connection(("127.0.0.1", portal.port), timeout=30) as wire:
+        for request in requests:
+            begun = time.perf_counter()
+            exchange(wire, request)
+            latencies.append((time.perf_counter() - begun) * 1000)
     return latencies
 
 

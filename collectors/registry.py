@@ -15,6 +15,7 @@ from accounts import audit
 from collectors import keys
 from collectors.models import Collector, CollectorKey, EnrolmentToken, is_machine_id
 from core.errors import ServiceError
+from core.tenancy import ask
 
 _LIVE_KEY = """
     SELECT held.digest, machine.id, machine.machine_id FROM collectors_collectorkey held
@@ -29,9 +30,7 @@ def authenticate(secret: keys.Secret) -> Collector | None:
 
     Plain SQL, because every upload asks; of the machine only id and machine_id are loaded.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVE_KEY, [secret.public_id, timezone.now()])
-        digest, *machine = cursor.fetchone() or (None,)
+    digest, *machine = ask(_LIVE_KEY, [secret.public_id, timezone.now()]) or (None,)
     if not secret.matches(digest) or not machine:
         return None
     return Collector.from_db(connection.alias, ("id", "machine_id"), machine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from diskcache import DjangoCache
 
 
@@ -10,3 +12,9 @@ class DiskCache(DjangoCache):  # type: ignore[misc]  # diskcache has no types
 
     def close(self, **_: object) -> None:
         """Nothing: opening eight files again costs more than all that a request asks of them."""
+
+    def add(self, key: str, *args: Any, version: int | None = None, **options: Any) -> bool:
+        """What is there already, as each limit's counter nearly always is, takes a plain read and no write lock."""
+        if self.has_key(key, version):
+            return False
+        return bool(super().add(key, *args, version=version, **options))

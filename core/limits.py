@@ -31,6 +31,8 @@ def _trusted(networks: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddre
 
 def _is_trusted(address: str) -> bool:
     """Whether it is one of our proxies; on a socket for both families an IPv4 peer comes as ::ffff:10.0.0.1."""
+    if not settings.TRUSTED_PROXIES:
+        return False
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

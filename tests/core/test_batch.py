@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from core import batch
 from core.batch import (
     MAX_COLUMNS,
     MAX_PROBLEMS,
@@ -485,3 +488,65 @@ def test_decoding_any_bytes_raises_nothing_but_a_batch_error(dataset: Dataset, d
     except BatchError:
         return
     assert {len(cells) for cells in read.table.columns.values()} == {len(read.table)}
+
+
+CELLS = st.sampled_from(
+    [
+        "",
+        "0",
+        "12.5",
+        "100",
+        "100.1",
+        "-1",
+        " 7",
+        "1e1",
+        "1,2",
+        "1,",
+        ",",
+        "\n",
+        "1\n2",
+        "x",
+        "1;2",
+        "9" * 16,
+        "1.",
+        ".5",
+        "NaN",
+    ]
+) | st.text(max_size=3)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), min_size=1, max_size=4), st.booleans())
+@example([("1,2", "1", "1", "1")], False)
+def test_a_short_file_is_read_as_a_long_one(rows: list[tuple[str, ...]], skip_bad: bool) -> None:
+    """Of a short file all plain numbers are looked at together, of a long one column by column."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(
+        [["timestamp", "cpu_user", "mem_used_mb", "swap_in_kb", "cpu_cores"], *([STAMP, *row] for row in rows)]
+    )
+
+    def outcome() -> object:
+        try:
+            decoded = decode(SYSTEM, text.getvalue().encode(), window=WINDOW, skip_bad=skip_bad)
+        except BatchError as error:
+            return error.kind, error.sentence, error.problems
+        return decoded.table.columns, decoded.warnings, decoded.problems, decoded.skipped
+
+    short = outcome()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(batch, "FEW_ROWS", 0)
+        assert outcome() == short
+
+
+def test_the_same_header_again_has_the_window_of_its_own_upload() -> None:
+    data = f"timestamp,cpu_user\n{STAMP},1\n".encode()
+    assert len(decode(SYSTEM, data, window=WINDOW).table) == 1
+    with pytest.raises(BatchError, match="in the future"):
+        decode(SYSTEM, data, window=(WINDOW[0], NOW - timedelta(days=1)))
+    assert len(decode(SYSTEM, data).table) == 1
+
+
+def test_warnings_of_one_file_are_not_those_of_the_next() -> None:
+    data = f"timestamp,cpu_user,fan\n{STAMP},1,2\n".encode()
+    decode(SYSTEM, data).warnings.append("mine")
+    assert "mine" not in decode(SYSTEM, data).warnings

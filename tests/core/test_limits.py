@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.core.cache.backends.base import BaseCache
 from django.test import Client, RequestFactory
 
 from core import limits
+from core.cache import DiskCache
 from core.errors import ServiceError
 from tests import samples
 from tests.cast import PASSWORD, Cast
@@ -226,3 +228,14 @@ def test_limits_and_hosts_are_kept_without_the_tenant_in_their_key() -> None:
 )
 def test_an_ipv6_client_is_limited_by_its_whole_network(address: str, network: str) -> None:
     assert limits.client_network(RequestFactory().get("/", REMOTE_ADDR=address)) == network
+
+
+def test_a_counter_that_is_there_is_not_added_again_and_one_that_expired_is(tmp_path: Path) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    assert cache.add("counter", 1, 60)
+    assert not cache.add("counter", 5, 60)
+    assert cache.get("counter") == 1
+    cache.set("old", 1, 0.001)
+    time.sleep(0.01)
+    assert cache.add("old", 7, 60)
+    assert cache.get("old") == 7

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.cast import Cast
@@ -52,3 +52,31 @@ def test_a_path_that_was_rolled_back_is_set_again(kept: Any) -> None:
     assert path_of(kept) == "alpha"
     kept.rollback()
     assert path_of(kept) == "alpha"
+
+
+def test_the_first_question_of_a_request_sets_the_path_in_its_round_trip(kept: Any, beta: Cast) -> None:
+    ask = "SELECT current_schema()::text WHERE %s"
+    assert kept.ask(ask, [True]) == ("alpha",)
+    assert kept.health_check_done
+    assert path_of(kept) == "alpha"
+    kept.set_tenant(beta.partner, include_public=False)
+    assert kept.ask(ask, [True]) == ("beta",)
+    assert kept.ask(ask, [False]) is None
+
+
+def test_the_first_question_finds_a_connection_that_is_closed_and_opens_another(kept: Any) -> None:
+    kept.connection.close()
+    assert kept.ask("SELECT current_schema()::text", []) == ("alpha",)
+    assert path_of(kept) == "alpha"
+
+
+def test_a_first_question_that_fails_leaves_no_path_behind(kept: Any, beta: Cast) -> None:
+    with pytest.raises(ProgrammingError):
+        kept.ask("SELECT nonsense", [])
+    kept.set_tenant(beta.partner, include_public=False)
+    assert path_of(kept) == "beta"
+
+
+def test_a_question_without_a_connection_opens_one(kept: Any) -> None:
+    kept.close()
+    assert kept.ask("SELECT current_schema()::text", []) == ("alpha",)
