@@ -12,13 +12,16 @@ from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit, mail, mfa, sessions
-from accounts.models import User
+from accounts.models import TenantSettings, User
 from core import sealed
 
+SECOND = "second_factor"
+"""In a session: it was opened with a second factor, or one was given in it."""
 APP, PASSKEY, CODES = Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN, Authenticator.Type.RECOVERY_CODES
 
 
@@ -52,6 +55,11 @@ def has_any(user: User) -> bool:
 def holders() -> set[int]:
     """Ids of the people of this tenant who have one."""
     return set(Authenticator.objects.filter(type__in=(APP, PASSKEY)).values_list("user_id", flat=True))
+
+
+def is_missing(session: SessionBase, settings: TenantSettings) -> bool:
+    """Whether the tenant asks everybody for a second factor, and this session has none: it may only set one up."""
+    return settings.require_mfa and not session.get(SECOND)
 
 
 def fits(secret: str, code: str) -> bool:

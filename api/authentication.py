@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from accounts import tokens
+from accounts import factors, tenant_settings, tokens
 from accounts.models import PersonalToken, User
 from collectors import keys, registry
 from collectors.models import Collector
@@ -87,6 +88,13 @@ def _token(secret: Secret, method: str | None) -> PersonalToken:
 
 class SessionOfTenant(SessionAuthentication):
     """The browser's session; unsafe methods need the CSRF token. Roles are read afresh on every request (trap 42)."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        """As pages do, it refuses a session without the second factor that the tenant asks for."""
+        found = super().authenticate(request)
+        if found and not request.session.get(factors.SECOND) and tenant_settings.read().require_mfa:
+            raise ServiceError("AUTH_006", "Set up a second factor first, at /security of this portal.")
+        return cast("tuple[Any, None] | None", found)
 
     def enforce_csrf(self, request: Request) -> None:
         try:

@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts import roles
-from accounts.models import Role, User
+from accounts import factors, roles, tenant_settings
+from accounts.models import Role, TenantSettings, User
 from accounts.roles import Action
 from core.errors import ServiceError, not_found, respond
 from partners.middleware import TenantRequest
@@ -41,7 +41,8 @@ def page(action: Action | None, *methods: str) -> Callable[[PageView[P]], UrlVie
     def declare(view: PageView[P]) -> UrlView[P]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            refusal = _refuse_role(request, action) or _refuse_method(request, allowed)
+            refusal = _refuse_role(request, action) or _refuse_session(request, action)
+            refusal = refusal or _refuse_method(request, allowed)
             return refusal or view(cast(PageRequest, request), *args, **kwargs)
 
         guarded.action = action  # type: ignore[attr-defined]  # read by the tests, which try every page as every role
@@ -69,6 +70,14 @@ def operator_page(*methods: str) -> Callable[[PageView[P]], UrlView[P]]:
     return declare
 
 
+def tenant_row(request: HttpRequest) -> TenantSettings:
+    """The tenant's settings, read once for a request."""
+    if not hasattr(request, "tenant_row"):
+        request.tenant_row = tenant_settings.read()  # type: ignore[attr-defined]
+    row: TenantSettings = request.tenant_row  # type: ignore[attr-defined]
+    return row
+
+
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for the part of the page that refreshes, and not for a page out of its history."""
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
@@ -87,6 +96,16 @@ def _refuse_role(request: HttpRequest, action: Action | None) -> HttpResponse | 
         )
     own, needed = Role(request.user.role).label, action.least.label if action.least else "of nobody"
     return respond(request, ServiceError("AUTH_003", f"This needs the role {needed}; yours is {own}. Ask an Admin."))
+
+
+def _refuse_session(request: HttpRequest, action: Action | None) -> HttpResponse | None:
+    """Without the second factor that the tenant asks for, only one's own account is open: there it is set up."""
+    if action in (None, roles.OWN_ACCOUNT, roles.SIGN_OUT) or not factors.is_missing(
+        request.session, tenant_row(request)
+    ):
+        return None
+    there = reverse("security")
+    return HttpResponseClientRedirect(there) if wants_fragment(request) else HttpResponseRedirect(there)
 
 
 def _refuse_method(request: HttpRequest, allowed: tuple[str, ...]) -> HttpResponse | None:

@@ -55,24 +55,30 @@ def confirm(request: PageRequest) -> HttpResponse:
         audit.record("confirm_failed", user=request.user.email, ip=client_ip(request), status="refused")
         return _ask(request, problem)
     entering.confirm(request)
+    if "password" not in request.POST:
+        request.session[factors.SECOND] = True
     return HttpResponseRedirect(entering.onward(request, "security"))
 
 
 def _problem(request: PageRequest) -> str:
     """What is wrong with the proof that was sent; "" when it is good."""
     user, sent = request.user, request.POST
+    if "password" in sent:
+        return _wrong_password(request, sent["password"][:1024])
     if "credential" in sent:
         try:
             passkeys.check(request, user, sent["credential"])
         except passkeys.RefusedError as error:
             return str(error)
         return ""
-    if "code" in sent:
-        form = CodeForm(sent)
-        return "" if form.is_valid() and check_code(request, user, form.cleaned_data["code"]) else WRONG
-    account = f"{request.tenant.schema_name}:{user.email}"
+    form = CodeForm(sent)
+    return "" if form.is_valid() and check_code(request, user, form.cleaned_data["code"]) else WRONG
+
+
+def _wrong_password(request: PageRequest, password: str) -> str:
+    account = f"{request.tenant.schema_name}:{request.user.email}"
     limit(request, "sign-in-account", account, settings.SIGN_IN_RATE, fail_open=False)
-    return "" if user.check_password(sent.get("password", "")[:1024]) else "This is not your password."
+    return "" if request.user.check_password(password) else "This is not your password."
 
 
 def _ask(request: PageRequest, problem: str = "") -> HttpResponse:

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts import roles, tenant_settings, visits
+from accounts import roles, visits
 from accounts.models import User, Visit
 from accounts.roles import Action
+from portal.access import tenant_row
 from portal.brand import Brand
 
 
@@ -39,7 +40,7 @@ OPERATOR_MENU = (Entry("operator", "Partners", roles.OPERATE), *MENU)
 def page(request: HttpRequest) -> dict[str, Any]:
     """`brand` and `visit` are read when a template first asks: pages of errors must not ask the database."""
     tenant = getattr(request, "tenant", None)
-    brand = SimpleLazyObject(lambda: Brand(tenant_settings.read())) if tenant else None
+    brand = SimpleLazyObject(lambda: Brand(tenant_row(request))) if tenant else None
     menu = OPERATOR_MENU if tenant and tenant.is_operator else MENU
     visit = SimpleLazyObject(lambda: _visit(request))
     return {"tenant": tenant, "brand": brand, "version": settings.VERSION, "menu": menu, "visit": visit}

@@ -16,7 +16,7 @@ from accounts import audit, factors, sessions
 from accounts.models import User
 from core.limits import client_ip
 
-PENDING, CONFIRMED, SECOND = "pending", "confirmed_at", "second_factor"
+PENDING, CONFIRMED = "pending", "confirmed_at"
 PENDING_SECONDS = 600
 CONFIRMED_SECONDS = 900
 MOST_TRIES = 5
@@ -56,7 +56,7 @@ def complete(request: HttpRequest, user: User, onward: str, *, way: str, factor:
     login(request, user)
     sessions.remember_origin(request)
     confirm(request)
-    request.session[SECOND] = bool(factor)
+    request.session[factors.SECOND] = bool(factor)
     audit.record("sign_in", user=user.email, ip=client_ip(request), way=way, factor=factor or "none")
     return HttpResponseRedirect(onward)
 

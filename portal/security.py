@@ -17,8 +17,7 @@ from accounts import factors, mfa, passkeys, roles, sessions
 from core import sealed
 from core.errors import ServiceError
 from core.limits import client_ip
-from portal import entering
-from portal.access import PageRequest, page
+from portal.access import PageRequest, page, tenant_row
 from portal.confirming import confirmed
 
 SETTING_UP = "setting_up_app"
@@ -107,7 +106,7 @@ def rename_passkey(request: PageRequest, factor_id: int) -> HttpResponse:
 @confirmed
 def remove_factor(request: PageRequest, factor_id: int) -> HttpResponse:
     factors.remove(request.user, _own(request, factor_id), ip=client_ip(request))
-    request.session[entering.SECOND] = factors.has_any(request.user) and request.session.get(entering.SECOND, False)
+    request.session[factors.SECOND] = factors.has_any(request.user) and request.session.get(factors.SECOND, False)
     messages.success(request, "It is removed.")
     return redirect("security")
 
@@ -132,7 +131,7 @@ def _own(request: PageRequest, factor_id: int, **more: Any) -> Authenticator:
 
 def _added(request: PageRequest, sentence: str, codes: list[str]) -> HttpResponse:
     """This session counts as one with a second factor; the others were opened without it and end."""
-    request.session[entering.SECOND] = True
+    request.session[factors.SECOND] = True
     sessions.end_all(request.user, but=request.session.session_key)
     if codes:
         return _show(request, codes, sentence=sentence)
@@ -145,6 +144,6 @@ def _show(
 ) -> HttpResponse:
     context = {
         "owned": factors.of(request.user), "codes": codes, "form": form or PasskeyForm(), "sentence": sentence,
-        "host": request.get_host(),
+        "host": request.get_host(), "must": factors.is_missing(request.session, tenant_row(request)),
     }  # fmt: skip
     return render(request, "portal/security.html", context)

@@ -15,8 +15,8 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.datastructures import MultiValueDict
 
-from accounts import logos, partner_settings, roles, tenant_settings
-from accounts.models import ShowTimes
+from accounts import factors, logos, partner_settings, roles, tenant_settings
+from accounts.models import ShowTimes, User
 from accounts.partner_settings import Settings
 from core.limits import client_ip
 from portal.access import PageRequest, page
@@ -120,13 +120,29 @@ class BrandForm(forms.Form):
         tenant_settings.change(actor=actor, ip=ip, **wanted, **({} if logo is None else {"brand_logo": logo}))
 
 
+class SecondFactorForm(forms.Form):
+    require_mfa = forms.BooleanField(
+        label="Everybody needs a second factor", required=False,
+        help_text="Who has none is led to set one up, and sees nothing before. API tokens go on working.",
+    )  # fmt: skip
+
+    def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
+        super().__init__(data, files, initial={"require_mfa": tenant_settings.read().require_mfa})
+
+    def save(self, actor: str, ip: str | None) -> None:
+        """By an Admin who has one, so that it is known to work, and nobody is locked out by somebody careless."""
+        if self.cleaned_data["require_mfa"] and not factors.has_any(User.objects.get(email=actor)):
+            raise ValidationError({"require_mfa": "Set up a second factor of your own first: Sign-in security."})
+        tenant_settings.change(actor=actor, ip=ip, **self.cleaned_data)
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of the page: its key in the form, its heading, its form, and what stands below the heading."""
 
     key: str
     title: str
-    form: type[PartnerForm | TimesForm | BrandForm]
+    form: type[PartnerForm | TimesForm | BrandForm | SecondFactorForm]
     about: str = ""
 
 
@@ -134,6 +150,7 @@ PARTS = (
     Part("partner", "Name, and how long samples are kept", PartnerForm),
     Part("times", "Times", TimesForm),
     Part("brand", "Brand", BrandForm, "Your own name, colour and logo, on pages and in reports."),
+    Part("second-factor", "Sign-in", SecondFactorForm),
 )
 
 
@@ -145,7 +162,11 @@ def settings(request: PageRequest) -> HttpResponse:
     form = asked.form(request.POST, request.FILES)
     if not form.is_valid():
         return _show(request, asked, form)
-    form.save(request.user.email, client_ip(request))
+    try:
+        form.save(request.user.email, client_ip(request))
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _show(request, asked, form)
     messages.success(request, "The settings are changed.")
     return redirect("settings")
 

@@ -65,10 +65,10 @@ def test_an_admin_sees_and_revokes_everybodys(alpha: Cast) -> None:
 
 
 def test_many_tokens_cost_no_more_queries(alpha: Cast, django_assert_num_queries: Any) -> None:
-    """The path, the session, the user, the tokens."""
+    """The path, the session, the user, the settings, the tokens."""
     client = alpha.client(Role.ADMIN)
     client.get("/tokens")
     for role in (Role.ADMIN, Role.VIEWER, Role.ANALYST, Role.VIEWER):
         token_of(alpha, role)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert client.get("/tokens").status_code == 200

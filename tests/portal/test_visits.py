@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import people, visits
+from accounts import people, tenant_settings, visits
 from accounts.models import AuditEvent, Role, Session, User, Visit
 from core.errors import ServiceError
 from core.tenancy import schema_context
@@ -84,6 +84,12 @@ def test_read_only_sees_and_changes_nothing(alpha: Cast, beta: Cast) -> None:
     for path in ("/manage/people", "/manage/settings", "/manage/audit", "/add", "/reports"):
         assert client.get(path).status_code == 403, path
     assert client.delete(f"/api/v1/collectors/{MACHINE}").status_code == 403
+
+
+def test_a_second_factor_that_the_customer_asks_for_is_not_asked_of_a_visitor(alpha: Cast, beta: Cast) -> None:
+    with schema_context(beta.schema):
+        tenant_settings.change(actor="test", ip=None, require_mfa=True)
+    assert inside(alpha, beta).get("/").status_code == 200
 
 
 def test_as_admin_it_may_help_and_every_action_is_the_operators(alpha: Cast, beta: Cast) -> None:
