@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +18,7 @@ from api.permissions import IsAnalyst, IsPerson
 from api.schemas import ErrorBody, SeriesAnswer, SeriesQuery
 from api.schemas_charts import CoresAnswer, CoresQuery, ProcessesAnswer, ProcessesQuery
 from api.views import View
+from collectors import event_export
 from collectors.models import Collector
 from core.batch import format_timestamp, parse_timestamp
 from core.catalogue import DATASETS, Dataset
@@ -139,6 +140,34 @@ class Export(View):
         )
         response = StreamingHttpResponse(write(selection), content_type=content_type)
         response["Content-Disposition"] = f'attachment; filename="{_file_name(selection, name)}"'
+        return response
+
+
+class MachineEvents(View):
+    permission_classes = (IsAnalyst,)
+
+    @extend_schema(
+        summary="Export why there are gaps",
+        description=(
+            "What the agents told, as CSV (`machine_id,kind,since,until,detail`), of the events that touch the period:"
+            " beside an export, for reports. As JSON of one machine: `/collectors/{machine_id}/events`."
+        ),
+        parameters=[
+            OpenApiParameter("start_date", str, required=True, description="YYYY-MM-DD, or an instant (RFC 3339)."),
+            OpenApiParameter("end_date", str, required=True, description="YYYY-MM-DD inclusive, or an instant (not)."),
+            OpenApiParameter("machine_id", str, many=True, description="Repeatable; all machines without it."),
+        ],
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            **dict.fromkeys((400, 401, 403, 404, 429), ErrorBody),
+        },
+    )
+    def get(self, request: Request) -> HttpResponse:
+        params = request.query_params
+        start, end = _range(params.get("start_date", ""), params.get("end_date", ""))
+        found = event_export.told(_machines(params.getlist("machine_id")), start, end)
+        response = HttpResponse(event_export.as_csv(found), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="perf_events_{start:%Y%m%d}_{end:%Y%m%d}.csv"'
         return response
 
 

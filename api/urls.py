@@ -10,6 +10,7 @@ urlpatterns = [
     path("v1/performance/upload", upload.Upload.as_view(), name="upload"),
     path("v1/upload", upload.Upload.as_view(schema=None), name="upload-alias"),
     path("v1/performance/export", performance.Export.as_view(), name="export"),
+    path("v1/performance/events", performance.MachineEvents.as_view(), name="events"),
     path("v1/performance/series", performance.Series.as_view(), name="series"),
     path("v1/performance/cores", performance.Cores.as_view(), name="cores"),
     path("v1/performance/processes", performance.Processes.as_view(), name="processes"),

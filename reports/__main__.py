@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -48,16 +49,26 @@ def _write(options: argparse.Namespace) -> int:
 def _document(options: argparse.Namespace) -> Document:
     """The samples are let go before anything is drawn: they and a PDF of a hundred machines need not fit together."""
     extras = build.Extras(_periods(options), dict(options.price))
-    return build.build(table.read(options.exports), Clock(options.timezone), options.title, extras)
+    return build.build(_read(options), Clock(options.timezone), options.title, extras)
+
+
+def _read(options: argparse.Namespace) -> table.Export:
+    period = _milliseconds(options.period, options.timezone) if options.period else None
+    export = table.read(options.exports, period)
+    absent = [f"No samples at all of {table.show(name)} in this period." for name in options.absent]
+    return replace(export, notes=(*absent, *export.notes))
 
 
 def _periods(options: argparse.Namespace) -> tuple[Period, Period] | None:
     if not options.before:
         return None
-    before, after = (
-        Period(*(_moment(text, options.timezone) for text in period)) for period in (options.before, options.after)
-    )
+    before, after = (Period(*_milliseconds(period, options.timezone)) for period in (options.before, options.after))
     return before, after
+
+
+def _milliseconds(period: tuple[datetime, datetime], zone: ZoneInfo) -> tuple[int, int]:
+    start, end = (_moment(moment, zone) for moment in period)
+    return start, end
 
 
 def _moment(moment: datetime, zone: ZoneInfo) -> int:

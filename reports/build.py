@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reports.comparison import Period
 from reports.document import Block, Document, Paragraph, Section, Table
+from reports.events import UNKNOWN
 from reports.figures import View
 from reports.review import Review, review
 from reports.rules import AREAS
@@ -117,6 +118,10 @@ def _intervals(reviews: Sequence[Review]) -> str:
     return shortest if len(intervals) == 1 else f"{shortest} to {longest}"
 
 
+def _reason(words: str) -> str:
+    return "reason unknown" if words == UNKNOWN else words
+
+
 def _gaps(reviews: Sequence[Review], clock: Clock) -> str:
     """How many, how long, and each of the longest with its moment."""
     gaps = [(each.name, gap) for each in reviews for gap in each.coverage.gaps]
@@ -124,7 +129,7 @@ def _gaps(reviews: Sequence[Review], clock: Clock) -> str:
         return "none longer than two intervals"
     longest = sorted(gaps, key=lambda item: (-item[1].length, item[0], item[1].start))[:GAPS_TOLD]
     told = [
-        f"{clock.say(gap.start)} to {clock.say(gap.end)} ({duration(gap.length)})"
+        f"{clock.say(gap.start)} to {clock.say(gap.end)} ({duration(gap.length)}, {_reason(gap.reason)})"
         + (f" on {name}" if len(reviews) > 1 else "")
         for name, gap in sorted(longest, key=lambda item: (item[1].start, item[0]))
     ]

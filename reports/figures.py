@@ -13,6 +13,7 @@ import numpy as np
 from analysis.trends import fit_trend
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
+from reports.events import explain
 from reports.measures import MEASURES, Measure, measured, say
 from reports.palette import LIGHT
 from reports.patterns import Hourly, hourly_means
@@ -51,7 +52,7 @@ class View:
 
     @cached_property
     def coverage(self) -> Coverage:
-        return cover(self.samples.times)
+        return explain(cover(self.samples.times, self.machine.period), self.machine.events)
 
     @cached_property
     def offset(self) -> int:

@@ -18,13 +18,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         type=Path,
         metavar="EXPORT",
-        help="CSV or Parquet: system, and disks, interfaces, filesystems",
+        help="CSV or Parquet: system, and disks, interfaces, filesystems; events; or an agent's spool",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file")
     parser.add_argument("--pdf", type=Path, metavar="FILE", help="write a PDF, A4")
     parser.add_argument("--title", help="title of the report")
     parser.add_argument(
         "--timezone", type=_zone, default=ZoneInfo("UTC"), help="IANA name such as Europe/Berlin; default UTC"
+    )
+    parser.add_argument(
+        "--period", type=_period, metavar="START..END", help="what was asked for: what it lacks at its ends are gaps"
+    )
+    parser.add_argument(
+        "--absent", action="append", default=[], metavar="MACHINE", help="one that has no samples at all, repeatable"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings for machines to read")
     parser.add_argument("--chart", nargs=2, metavar=("NAME", "FILE"), help="write one chart as .svg or .png")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -44,7 +45,19 @@ def read_file(path: Path) -> tuple[Dataset, Parts, list[str]]:
     is_parquet = start.startswith(b"PAR1")
     header = _parquet_names(path, shown) if is_parquet else _header(start)
     dataset = recognise(header)
-    parts = _parquet(path, dataset, shown) if is_parquet else _csv(path, dataset, header, shown)
+    machine = show(path.stem) or "machine"
+    if is_parquet:
+        parts = _parquet(path, dataset, shown, machine)
+    else:
+        parts = _csv(lambda: path.open("rb"), dataset, header, shown, machine)
+    return dataset, parts, _unknown(dataset, header, shown)
+
+
+def read_text(data: bytes, shown: str) -> tuple[Dataset, Parts, list[str]]:
+    """The same of CSV text that is in memory."""
+    header = _header(data[: 1 << 16])
+    dataset = recognise(header)
+    parts = _csv(lambda: io.BytesIO(data), dataset, header, shown, "machine")
     return dataset, parts, _unknown(dataset, header, shown)
 
 
@@ -74,28 +87,29 @@ def _unknown(dataset: Dataset, header: Sequence[str], shown: str) -> list[str]:
     return [f"{shown}: column {show(name[:60])} is unknown and was left out." for name in unknown[:5]]
 
 
-def _csv(path: Path, dataset: Dataset, header: Sequence[str], shown: str) -> Parts:
+def _csv(opened: Callable[[], BinaryIO], dataset: Dataset, header: Sequence[str], shown: str, machine: str) -> Parts:
     """The plain way; at the first block that is not plain, the whole file anew the careful way."""
     if _is_plain_header(dataset, header):
         parts: Parts = {}
-        frames = (_read_plain(dataset, header, block) for block in _blocks(path))
-        if all(_sort_out(frame, parts, path) for frame in frames) and parts:
+        frames = (_read_plain(dataset, header, block) for block in _blocks(opened))
+        if all(_sort_out(frame, parts, machine) for frame in frames) and parts:
             return parts
     try:
-        frame = _read_carefully(dataset, path.read_bytes())
+        with opened() as file:
+            frame = _read_carefully(dataset, file.read())
     except BatchError as error:
         raise ExportError(f"{shown} is not an export: {show(error.sentence)}") from None
     parts = {}
-    _sort_out(frame, parts, path)
+    _sort_out(frame, parts, machine)
     return parts
 
 
-def _sort_out(frame: pl.DataFrame | None, parts: Parts, path: Path) -> bool:
-    """Add the rows to those of their machines; a file without `machine_id` is named by its file. False for None."""
+def _sort_out(frame: pl.DataFrame | None, parts: Parts, machine: str) -> bool:
+    """Add the rows to those of their machines; without a column `machine_id` they are of `machine`. False for None."""
     if frame is None:
         return False
     if "machine_id" not in frame.columns:
-        parts.setdefault(show(path.stem) or "machine", []).append(frame)
+        parts.setdefault(machine, []).append(frame)
         return True
     for key, rows in frame.partition_by("machine_id", as_dict=True, include_key=False).items():
         parts.setdefault(str(key[0]), []).append(rows)
@@ -112,9 +126,9 @@ def _is_plain_header(dataset: Dataset, header: Sequence[str]) -> bool:
     )
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(opened: Callable[[], BinaryIO]) -> Iterator[bytes]:
     """The file's lines after the header, in blocks that end with a line."""
-    with path.open("rb") as file:
+    with opened() as file:
         file.readline()
         rest = b""
         while chunk := file.read(BLOCK):
@@ -193,7 +207,7 @@ def _parquet_names(path: Path, shown: str) -> list[str]:
         raise ExportError(f"{shown} cannot be read: it is no whole Parquet file.") from None
 
 
-def _parquet(path: Path, dataset: Dataset, shown: str) -> Parts:
+def _parquet(path: Path, dataset: Dataset, shown: str, machine: str) -> Parts:
     scan = pl.scan_parquet(path)
     known = [name for name in scan.collect_schema().names() if name in dataset.columns]
     if not {"timestamp", *(name for name in [dataset.instance] if name)} <= set(known):
@@ -208,7 +222,7 @@ def _parquet(path: Path, dataset: Dataset, shown: str) -> Parts:
             raise ExportError(f"{shown} is not an export: a column has the wrong type.") from None
         if _is_odd(dataset, frame):
             raise ExportError(f"{shown} is not an export: a value after row {start:,} is missing or out of range.")
-        _sort_out(frame, parts, path)
+        _sort_out(frame, parts, machine)
     if not parts:
         raise ExportError(f"{shown} is not an export: it has no rows.")
     return parts

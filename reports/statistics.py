@@ -17,6 +17,7 @@ from analysis.trends import Values as Values
 from analysis.trends import sampling_interval
 
 GAP_INTERVALS = 2
+UNDER_WAY = 600_000
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Gap:
-    """Two consecutive samples further apart than two intervals (ms)."""
+    """Two consecutive samples further apart than two intervals (ms), or an edge of the period and one; and why."""
 
     start: int
     end: int
+    reason: str = "unknown"
 
     @property
     def length(self) -> int:
@@ -94,12 +96,27 @@ def summarise(times: Times, values: Values) -> Summary | None:
     return Summary(kept.size, float(kept.mean()), median, p95, p99, float(kept[top]), int(times[measured][top]))
 
 
-def cover(times: Times) -> Coverage:
-    """What was seen of what the median interval promises between the first and the last sample."""
+def cover(times: Times, period: tuple[int, int] | None = None) -> Coverage:
+    """What was seen of what the median interval promises, from the first to the last sample or over a whole period.
+
+    Of a period, a stretch without samples at its beginning or end is a gap like any other; one of under ten minutes
+    at the end is not: what was measured then may still be under way.
+    """
     interval = sampling_interval(times)
-    start, end = int(times[0]), int(times[-1])
+    edges = _edges(times, interval, period)
+    start, end = int(edges[0]), int(edges[-1])
     expected = round((end - start) / interval) + 1 if interval else int(times.size)
-    return Coverage(int(times.size), max(expected, 1), interval, start, end, find_gaps(times, interval))
+    return Coverage(int(times.size), max(expected, 1), interval, start, end, find_gaps(edges, interval))
+
+
+def _edges(times: Times, interval: int, period: tuple[int, int] | None) -> Times:
+    """The samples' times, with the bounds of the period where these are further off than a gap."""
+    if period is None:
+        return times
+    start, end = period
+    before = [start] if times[0] - start > GAP_INTERVALS * interval else []
+    after = [end] if end - times[-1] > max(GAP_INTERVALS * interval, UNDER_WAY) else []
+    return np.concatenate((np.array(before, np.int64), times, np.array(after, np.int64)))
 
 
 def find_gaps(times: Times, interval: int) -> tuple[Gap, ...]:

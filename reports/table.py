@@ -11,8 +11,10 @@ from typing import overload
 import numpy as np
 import polars as pl
 
-from core.catalogue import DATASETS
-from reports.reading import ExportError, Parts, read_file, show
+from core.catalogue import DATASETS, Dataset
+from reports import events, spool
+from reports.events import Event
+from reports.reading import ExportError, Parts, read_file, read_text, show
 from reports.statistics import Times, Values
 
 __all__ = ["Export", "ExportError", "Machine", "Machines", "Samples", "read", "show"]
@@ -43,13 +45,20 @@ class Machine:
     name: str
     system: Samples
     instances: Mapping[str, Mapping[str, Samples]] = field(default_factory=dict)
+    events: Sequence[Event] = ()
+    period: tuple[int, int] | None = None
+    """What was asked for (ms), where that is known."""
 
 
 class Machines(Sequence[Machine]):
     """The machines of an export by name; each is unfolded into arrays anew when it is asked for."""
 
-    def __init__(self, frames: Mapping[str, Frames]) -> None:
+    def __init__(
+        self, frames: Mapping[str, Frames], events: Mapping[str, Sequence[Event]], period: tuple[int, int] | None
+    ) -> None:
         self._frames = frames
+        self._events = events
+        self._period = period
         self.names = sorted(frames)
 
     def __len__(self) -> int:
@@ -64,7 +73,8 @@ class Machines(Sequence[Machine]):
             return [self[number] for number in range(*at.indices(len(self)))]
         frames = self._frames[self.names[at]]
         others = {name: _instances(frame, name) for name, frame in frames.items() if name != "system"}
-        return Machine(show(self.names[at]), _samples(frames["system"]), others)
+        told = self._events.get(self.names[at], ())
+        return Machine(show(self.names[at]), _samples(frames["system"]), others, told, self._period)
 
     def __iter__(self) -> Iterator[Machine]:
         return (self[at] for at in range(len(self)))
@@ -79,12 +89,13 @@ class Export:
     sources: tuple[tuple[str, str, str], ...] = ()
 
 
-def read(paths: Sequence[Path]) -> Export:
+def read(paths: Sequence[Path], period: tuple[int, int] | None = None) -> Export:
     """Read all files as one export. Repeated samples count once (the first wins), and the notes say how many."""
+    paths = spool.expand(paths)
     notes: list[str] = []
+    told = [path for path in paths if not spool.is_batch(path) and events.are_in(path)]
     parts: dict[str, Parts] = {}
-    for path in paths:
-        dataset, rows, said = read_file(path)
+    for dataset, rows, said in _files([path for path in paths if path not in told]):
         machines = parts.setdefault(dataset.name, {})
         for name, frames in rows.items():
             machines.setdefault(name, []).extend(frames)
@@ -92,7 +103,23 @@ def read(paths: Sequence[Path]) -> Export:
     if "system" not in parts:
         raise ExportError("None of the files is an export of the dataset system, which a report is built on.")
     merged = {name: _merge(name, machines, notes) for name, machines in parts.items()}
-    return Export(Machines(_by_machine(merged, notes)), tuple(notes), tuple(_source(path) for path in paths))
+    machines_of = Machines(_by_machine(merged, notes), _events(told), period)
+    return Export(machines_of, tuple(notes), tuple(_source(path) for path in paths))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[tuple[Dataset, Parts, list[str]]]:
+    """The samples of every file; all batches of a spool at once."""
+    yield from (read_file(path) for path in paths if not spool.is_batch(path))
+    for data in spool.texts(path for path in paths if spool.is_batch(path)).values():
+        yield read_text(data, "The spool")
+
+
+def _events(paths: Sequence[Path]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for path in paths:
+        for machine, told in events.read(path).items():
+            found.setdefault(machine, []).extend(told)
+    return found
 
 
 def _source(path: Path) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ from django.conf import settings
 
 from analysis.export import Selection, choose_metrics
 from analysis.export_parquet import parquet
+from collectors import event_export
 from collectors.models import Collector
 from core.catalogue import DATASETS
 from core.tenancy import current_schema
@@ -72,8 +74,10 @@ def _make(report: Report, folder: Path, stopped: Callable[[], bool]) -> dict[str
     _renew(report, "Computing and drawing", stopped)
     targets = {form: folder / f"report.{form}" for form in queue.FORMS}
     options = [word for form, path in targets.items() for word in (f"--{form}", str(path))]
-    sources = [str(path) for path in exports if _has_rows(path)]
-    words = ["--title", report.title, "--timezone", report.time_zone]
+    sources = [str(path) for path in exports if _has_rows(path)] + [str(_events(report, folder))]
+    words = [f"--title={report.title}", f"--timezone={report.time_zone}"]
+    words += [f"--period={report.start.isoformat()}..{_until(report).isoformat()}"]
+    words += [f"--absent={name}" for name in sorted(_chosen(report) - _present(exports[0]))]
     command = ["nice", "-n", NICENESS, sys.executable, "-m", "reports", *sources, *words, *options]
     _run(command, report, folder, stopped)
     return {form: path.read_bytes() for form, path in targets.items()}
@@ -83,8 +87,8 @@ def _export(report: Report, name: str, folder: Path, stopped: Callable[[], bool]
     """The dataset as Parquet."""
     _renew(report, f"Reading the samples of {name}", stopped)
     dataset, path = DATASETS[name], folder / f"{name}.parquet"
-    machines = [machine for machine in Collector.objects.all() if machine.machine_id in _chosen(report)]
-    selection = Selection(current_schema(), dataset, choose_metrics(dataset, ()), machines, report.start, report.end)
+    metrics = choose_metrics(dataset, ())
+    selection = Selection(current_schema(), dataset, metrics, _machines(report), report.start, report.end)
     renewed = time.monotonic()
     with path.open("wb") as file:
         for piece in parquet(selection):
@@ -93,6 +97,29 @@ def _export(report: Report, name: str, folder: Path, stopped: Callable[[], bool]
                 _renew(report, f"Reading the samples of {name}", stopped)
                 renewed = time.monotonic()
     return path
+
+
+def _events(report: Report, folder: Path) -> Path:
+    """Why there are gaps."""
+    path = folder / "events.csv"
+    path.write_text(
+        event_export.as_csv(event_export.told(_machines(report), report.start, _until(report))), encoding="utf-8"
+    )
+    return path
+
+
+def _machines(report: Report) -> list[Collector]:
+    chosen = _chosen(report)
+    return [machine for machine in Collector.objects.all() if machine.machine_id in chosen]
+
+
+def _until(report: Report) -> datetime:
+    """What is still to come when a report is asked for is no gap."""
+    return min(report.end, report.created_at.replace(second=0, microsecond=0))
+
+
+def _present(system: Path) -> set[str]:
+    return set(pl.scan_parquet(system).select(pl.col("machine_id").unique()).collect()["machine_id"].to_list())
 
 
 def _has_rows(path: Path) -> bool:

@@ -97,7 +97,8 @@ def _gap_table(reviews: Sequence[Review], clock: Clock) -> tuple[Block, ...]:
     if not gaps:
         return ()
     rows = tuple(
-        (name, clock.say(gap.start), clock.say(gap.end), duration(gap.length)) for name, gap in gaps[:MAXIMUM_GAPS]
+        (name, clock.say(gap.start), clock.say(gap.end), duration(gap.length), gap.reason)
+        for name, gap in gaps[:MAXIMUM_GAPS]
     )
     title = "Gaps in the data" if len(gaps) <= MAXIMUM_GAPS else f"The {MAXIMUM_GAPS} longest of {len(gaps):,} gaps"
-    return (Table(title, ("Machine", "Last sample before", "First sample after", "Length"), rows, (3,)),)
+    return (Table(title, ("Machine", "Last sample before", "First sample after", "Length", "Reason"), rows, (3,)),)

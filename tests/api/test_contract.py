@@ -68,6 +68,7 @@ CALLS = (
     Call("upload", "POST", "v1/performance/upload", people("machine", "admin"), 201, "csv"),
     Call("upload-alias", "POST", "v1/upload", people("machine", "admin"), 201, "csv"),
     Call("export", "GET", f"v1/performance/export?{RANGE}", people("analyst", "admin"), 200),
+    Call("events", "GET", f"v1/performance/events?{RANGE}", people("analyst", "admin"), 200),
     Call("series", "GET", f"v1/performance/series?{SERIES}", people(*PEOPLE), 200),
     Call("cores", "GET", f"v1/performance/cores?{SERIES}", people(*PEOPLE), 200),
     Call("processes", "GET", f"v1/performance/processes?{SERIES}", people(*PEOPLE), 200),

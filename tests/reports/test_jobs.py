@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import AuditEvent
+from collectors.models import Collector, MachineEvent
 from core.errors import ServiceError
 from core.tenancy import schema_context
 from partners.duties import declared
@@ -59,6 +60,22 @@ def test_a_report_is_asked_for_made_by_the_worker_and_read(measured: Cast) -> No
         )
         assert [event for event, _ in told] == ["report.asked", "report.made", *["report.read"] * 3]
         assert {public_id for _, public_id in told} == {report.public_id}
+
+
+def test_gaps_have_their_reasons_and_machines_without_samples_are_named(measured: Cast) -> None:
+    """The samples begin 130 minutes ago; the second machine was never seen."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with schema_context("alpha"):
+        Collector.objects.filter(machine_id=MACHINE).update(created_at=now - timedelta(days=3))
+        Collector.objects.create(machine_id="silent")
+        seen = Collector.objects.get(machine_id=MACHINE)
+        since, until = now - timedelta(hours=20), now - timedelta(minutes=130)
+        MachineEvent.objects.create(collector=seen, kind="host_down", since=since, until=until, received_at=now)
+        report = queue.ask(order(), **WHO)
+        duties.make_reports(measured.partner, now, never)
+        facts = json.loads(queue.read(report.public_id, "json", **WHO)[1])["facts"]
+    assert "host down" in facts["Gaps"]
+    assert facts["Note"] == "No samples at all of silent in this period."
 
 
 def test_the_same_data_gives_the_same_bytes(measured: Cast) -> None:

@@ -83,7 +83,8 @@ def test_the_first_page_tells_period_zone_coverage_and_gaps(write: WriteExport) 
     assert facts["Samples"] == "526, one every 300 s"
     assert facts["Coverage"] == "91.3 % of 576 expected samples"
     assert facts["Gaps"] == (
-        "1 longer than two intervals, 4 h 15 min in all: 2026-01-05 09:15 to 2026-01-05 13:30 (4 h 15 min)"
+        "1 longer than two intervals, 4 h 15 min in all: "
+        "2026-01-05 09:15 to 2026-01-05 13:30 (4 h 15 min, reason unknown)"
     )
 
 
