@@ -56,6 +56,17 @@ def statements(collector_id: int, notes: Notes, now: datetime) -> list[Statement
     return made
 
 
+def enter(told: Sequence[tuple[int, Event]], now: datetime) -> None:
+    """What the portal itself noticed of machines (collector id, event); the same event again is the one row."""
+    rows = [
+        MachineEvent(
+            collector_id=pk, kind=one.kind, since=one.since, until=one.until, detail=one.detail, received_at=now
+        )
+        for pk, one in told
+    ]
+    MachineEvent.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 def between(collector_ids: Sequence[int], start: datetime, end: datetime) -> list[MachineEvent]:
     """The events that touch start ≤ t ≤ end, oldest first, with their machines."""
     touching = MachineEvent.objects.filter(collector__in=collector_ids, until__gte=start, since__lte=end)

@@ -77,6 +77,7 @@ VARIABLES = (
     ),
     Variable("LATE_SECONDS", WHOLE, 600, "A machine with no sample for this long is late."),
     Variable("SILENT_SECONDS", WHOLE, 3600, "A machine with no sample for this long is silent."),
+    Variable("ALERT_MESSAGES_PER_HOUR", WHOLE, 20, "Messages of alerts for each customer; beyond, one summary."),
     Variable("LOG_LEVEL", LEVEL, "INFO", "DEBUG, INFO, WARNING or ERROR."),
 )
 
@@ -117,6 +118,7 @@ INVITATION_HOURS: int = _values["INVITATION_HOURS"]
 RESET_HOURS: int = _values["RESET_HOURS"]
 LATE_SECONDS: int = _values["LATE_SECONDS"]
 SILENT_SECONDS: int = _values["SILENT_SECONDS"]
+ALERT_MESSAGES_PER_HOUR: int = _values["ALERT_MESSAGES_PER_HOUR"]
 TRUSTED_PROXIES: list[str] = _values["TRUSTED_PROXIES"]
 
 # Which hosts are served is decided by the table of domains (partners.middleware): an unknown one is a 404.

@@ -28,6 +28,10 @@ REASONS = {
     "not_registered": "Not registered yet",
     "samples_dropped": "Samples dropped",
     "samples_refused": "Samples refused",
+    "rebooted": "Rebooted",
+    "agent_changed": "Other agent version",
+    "kernel_changed": "Other kernel",
+    "clock_ahead": "Clock ahead",
 }
 """Kind of event, as `agent.events` has them -> words for people. An unknown kind is shown by its name."""
 DETAIL = 120
