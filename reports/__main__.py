@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from reports import as_json, build, drawing, html, pdf, table
+from reports import as_json, brand, build, drawing, html, pdf, table
 from reports.comparison import Period
 from reports.document import Document
 from reports.options import parse
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> int:
     try:
+        own = brand.make(options.brand_name, options.brand_colour, options.logo)
         document = _document(options)
     except table.ExportError as error:
         return _fail(str(error))
@@ -35,9 +36,9 @@ def _write(options: argparse.Namespace) -> int:
         return _fail(f"there is no chart {options.chart[0]!r}; there are: {', '.join(document.figures())}.")
     drawings = drawing.draw(document)
     if options.html:
-        _replace(options.html, html.render(document, drawings).encode())
+        _replace(options.html, html.render(document, drawings, own).encode())
     if options.pdf:
-        _replace(options.pdf, pdf.render(document, drawings))
+        _replace(options.pdf, pdf.render(document, drawings, own))
     if options.json:
         _replace(options.json, as_json.render(document).encode())
     if options.chart:

@@ -14,13 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import inline
+from reports.brand import PLAIN, Brand
 from reports.document import WORDS, Document, Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT = (TEMPLATES / "report.js").read_text(encoding="utf-8")
 
 
-def render(document: Document, drawings: Sequence[str]) -> str:
+def render(document: Document, drawings: Sequence[str], brand: Brand = PLAIN) -> str:
     """The document with one drawing (SVG in light colours) a figure, in order."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -36,6 +37,7 @@ def render(document: Document, drawings: Sequence[str]) -> str:
     }
     return environment.get_template("report.html").render(
         document=document,
+        brand=brand,
         words=WORDS,
         drawing=lambda figure: drawn[id(figure)],
         script=Markup(SCRIPT),  # noqa: S704  our own file

@@ -32,6 +32,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--absent", action="append", default=[], metavar="MACHINE", help="one that has no samples at all, repeatable"
     )
+    parser.add_argument("--brand-name", default="", metavar="NAME", help="whose report it is")
+    parser.add_argument("--brand-colour", default="", metavar="#RRGGBB", help="of headings and lines")
+    parser.add_argument("--logo", type=Path, metavar="FILE", help="a PNG for the first page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings for machines to read")
     parser.add_argument("--chart", nargs=2, metavar=("NAME", "FILE"), help="write one chart as .svg or .png")
     parser.add_argument(

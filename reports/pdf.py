@@ -14,6 +14,7 @@ from typing import Any
 
 import typst
 
+from reports.brand import PLAIN, Brand
 from reports.document import WORDS, Block, Document, Figure
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
@@ -22,10 +23,11 @@ FONT = "Libertinus Serif"
 _FAMILY = re.compile(r'font-family="[^"]*"')
 
 
-def render(document: Document, drawings: Sequence[str]) -> bytes:
+def render(document: Document, drawings: Sequence[str], brand: Brand = PLAIN) -> bytes:
     """The document with one drawing (SVG in light colours) a figure, in order."""
     remaining = iter(drawings)
     content = {
+        "brand": {"name": brand.name, "ink": brand.light, "stripe": brand.stripe, "logo": list(brand.logo)},
         "title": document.title,
         "subtitle": document.subtitle,
         "standing": document.standing,

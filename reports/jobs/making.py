@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 from django.conf import settings
 
+from accounts import tenant_settings
 from analysis.export import Selection, choose_metrics
 from analysis.export_parquet import parquet
 from collectors import event_export
@@ -77,6 +78,7 @@ def _make(report: Report, folder: Path, stopped: Callable[[], bool]) -> dict[str
     sources = [str(path) for path in exports if _has_rows(path)] + [str(_events(report, folder))]
     words = [f"--title={report.title}", f"--timezone={report.time_zone}"]
     words += [f"--period={report.start.isoformat()}..{_until(report).isoformat()}"]
+    words += _brand(folder)
     words += [f"--absent={name}" for name in sorted(_chosen(report) - _present(exports[0]))]
     command = ["nice", "-n", NICENESS, sys.executable, "-m", "reports", *sources, *words, *options]
     _run(command, report, folder, stopped)
@@ -116,6 +118,14 @@ def _machines(report: Report) -> list[Collector]:
 def _until(report: Report) -> datetime:
     """What is still to come when a report is asked for is no gap."""
     return min(report.end, report.created_at.replace(second=0, microsecond=0))
+
+
+def _brand(folder: Path) -> list[str]:
+    """The tenant's, as options."""
+    settings, logo, path = tenant_settings.read(), tenant_settings.logo(), folder / "logo.png"
+    path.write_bytes(logo)
+    words = [f"--brand-name={settings.brand_name}", f"--brand-colour={settings.brand_colour}"]
+    return [*words, *([f"--logo={path}"] if logo else [])]
 
 
 def _present(system: Path) -> set[str]:
