@@ -46,6 +46,7 @@ UPLOAD = Action("upload", Role.ADMIN, "Upload samples; a machine only its own.",
 PEOPLE = Action("people", Role.ADMIN, "Invite people, change roles, deactivate, offer a new password.")
 ALL_TOKENS = Action("all_tokens", Role.ADMIN, "See and revoke everybody's API tokens.")
 AUDIT = Action("audit", Role.ADMIN, "Read and export the audit log.")
+CHANNELS = Action("channels", Role.ADMIN, "See, make, test, change and delete the channels that alerts are told by.")
 SETTINGS = Action(
     "settings", Role.ADMIN, "Change this partner's name, brand and time zone, and how long samples are kept."
 )
@@ -57,7 +58,7 @@ OPERATE = Action(
 
 MATRIX = (
     SEE, SIGN_OUT, OWN_ACCOUNT, OWN_TOKENS, EXPORT, ANNOTATE, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD,
-    PEOPLE, ALL_TOKENS, AUDIT, SETTINGS, VISITS, OPERATE,
+    PEOPLE, ALL_TOKENS, AUDIT, CHANNELS, SETTINGS, VISITS, OPERATE,
 )  # fmt: skip
 
 

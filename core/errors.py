@@ -62,6 +62,8 @@ _DECLARED = (
     ErrorCode("PEOPLE_002", 400, "An invitation that cannot be made."),
     ErrorCode("PEOPLE_003", 404, "A link of an invitation or for a new password that is unknown, used or expired."),
     ErrorCode("REPORT_001", 404, "A link to a report that is unknown, withdrawn or expired."),
+    ErrorCode("CHANNEL_001", 404, "No such channel here."),
+    ErrorCode("CHANNEL_002", 400, "A channel that cannot be."),
     ErrorCode("REQUEST_001", 404, "No such address."),
     ErrorCode("REQUEST_002", 405, "The method is not allowed here."),
     ErrorCode("REQUEST_003", 400, "The request is malformed."),

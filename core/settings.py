@@ -149,6 +149,7 @@ TENANT_APPS = [
     "collectors",
     "analysis",
     "alerts",
+    "alerts.sending",
     "reports.jobs",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]

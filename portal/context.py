@@ -30,6 +30,7 @@ MENU = (
     Entry("report-list", "Reports", roles.REPORTS),
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
+    Entry("channels", "Channels", roles.CHANNELS),
     Entry("people", "People", roles.PEOPLE),
     Entry("audit", "Audit", roles.AUDIT),
     Entry("settings", "Settings", roles.SETTINGS),

@@ -1,16 +1,23 @@
-"""Receivers of messages on this machine: a web server that answers as it is told, also over TLS."""
+"""Receivers of messages on this machine: a web server and a mail server that answer as told."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -125,3 +132,47 @@ def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     return context, authority
+
+
+@dataclass
+class MailServer:
+    """What mails came. refuses: addresses that are not taken; status: what DATA is answered with."""
+
+    port: int = 0
+    got: list[Envelope] = field(default_factory=list)
+    refuses: frozenset[str] = frozenset()
+    status: str = "250 taken"
+    hangs: bool = False
+
+    async def handle_RCPT(  # noqa: N802  # the name that aiosmtpd calls
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refuses:
+            return "550 no such person"
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.hangs:
+            await asyncio.sleep(NEVER)
+        if self.status.startswith("2"):
+            self.got.append(envelope)
+        return self.status
+
+    def mails(self) -> list[EmailMessage]:
+        parse = BytesParser(policy=policy.default).parsebytes
+        return [parse(envelope.content) for envelope in self.got if isinstance(envelope.content, bytes)]
+
+
+@contextmanager
+def mailing() -> Iterator[MailServer]:
+    server = MailServer()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        server.port = probe.getsockname()[1]
+    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop(no_assert=True)

@@ -15,6 +15,7 @@ from django_tenants.utils import schema_context
 
 from accounts import people, roles, tokens, visits
 from accounts.models import Role, Scope
+from alerts.sending import channels
 from collectors import registry
 from portal.urls import urlpatterns
 from reports.jobs import links, schedules
@@ -23,6 +24,7 @@ from reports.jobs.schedules import Plan
 from tests.cast import MACHINE, Cast
 from tests.portal.authenticator import Device
 
+CHANNEL = "CHANNEL"
 TOKEN, LINK, PERSON, REPORT, SHARED = "TOKEN", "LINK", "PERSON", "REPORT", "SHARED"
 OWN, SESSION, FACTOR = "OWN", "SESSION", "FACTOR"
 SCHEDULE = "SCHEDULE"
@@ -76,6 +78,13 @@ PAGES = (
     Page("audit", "/manage/audit", Role.ADMIN),
     Page("export-audit", "/manage/audit/export.csv", Role.ADMIN),
     Page("settings", "/manage/settings", Role.ADMIN),
+    Page("channels", "/manage/channels", Role.ADMIN),
+    Page("make-channel", "/manage/channels/make", Role.ADMIN, "post"),
+    Page("channel", f"/manage/channels/{CHANNEL}", Role.ADMIN),
+    Page("test-channel", f"/manage/channels/{CHANNEL}/test", Role.ADMIN, "post", 302),
+    Page("switch-channel", f"/manage/channels/{CHANNEL}/switch", Role.ADMIN, "post", 302),
+    Page("renew-channel-secret", f"/manage/channels/{CHANNEL}/secret", Role.ADMIN, "post"),
+    Page("delete-channel", f"/manage/channels/{CHANNEL}/delete", Role.ADMIN, "post", 302),
     Page("brand-logo", "/brand/unknown/logo.png", None),
     Page("brand-colour", "/brand/unknown/colour.css", None),
     Page("tokens", "/tokens", Role.VIEWER),
@@ -158,7 +167,9 @@ def ids(alpha: Cast) -> Ids:
         invitation = people.invite("new@alpha.example", Role.VIEWER, actor="test", ip=None)
         report = Report.objects.create(start=LONG_AGO, end=LONG_AGO, public_id="f" * 16, state=State.DONE)
         ReportFile.objects.create(report=report, form="pdf", content=b"%PDF-")
+        hook = channels.create("hook", "webhook", "https://hooks.invalid/x", actor="test", ip=None)
         shared = {
+            CHANNEL: hook.channel.public_id,
             REPORT: report.public_id,
             SCHEDULE: schedules.make(Plan("t", Every.WEEK, 0, 6), LONG_AGO, actor="test", ip=None).public_id,
             SHARED: links.make(report.public_id, 1, actor="test", ip=None)[0].link_id,

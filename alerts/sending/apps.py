@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AlertSendingConfig(AppConfig):
+    name = "alerts.sending"
+    label = "alert_sending"
