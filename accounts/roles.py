@@ -37,6 +37,9 @@ OWN_ACCOUNT = Action("own_account", Role.VIEWER, "Own password, second factors a
 OWN_TOKENS = Action("own_tokens", Role.VIEWER, "Own API tokens: list, make, revoke.", visitor=False)
 EXPORT = Action("export", Role.ANALYST, "Export samples.")
 ANNOTATE = Action("annotate", Role.ANALYST, "Note deploys and other changes, drawn on the charts; delete such notes.")
+ALERTS = Action(
+    "alerts", Role.ANALYST, "Acknowledge alerts; make, change and delete rules and silences; everybody sees them."
+)
 REPORTS = Action("reports", Role.ANALYST, "Ask for reports, schedule, read, share and delete them.")
 MACHINES = Action("machines", Role.ADMIN, "See the keys of machines; change tags; retire machines.")
 REGISTER = Action("register", Role.ADMIN, "Register a machine.", enrolment=True)
@@ -57,8 +60,8 @@ OPERATE = Action(
 )  # fmt: skip
 
 MATRIX = (
-    SEE, SIGN_OUT, OWN_ACCOUNT, OWN_TOKENS, EXPORT, ANNOTATE, REPORTS, MACHINES, REGISTER, ROTATE, ENROL, UPLOAD,
-    PEOPLE, ALL_TOKENS, AUDIT, CHANNELS, SETTINGS, VISITS, OPERATE,
+    SEE, SIGN_OUT, OWN_ACCOUNT, OWN_TOKENS, EXPORT, ANNOTATE, ALERTS, REPORTS, MACHINES, REGISTER, ROTATE, ENROL,
+    UPLOAD, PEOPLE, ALL_TOKENS, AUDIT, CHANNELS, SETTINGS, VISITS, OPERATE,
 )  # fmt: skip
 
 
