@@ -237,7 +237,7 @@ STATICFILES_FINDERS = [
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "core.static_files.ModuleStorage"},
 }
 MEDIA_ROOT = DATA_DIR / "media"
 

@@ -13,13 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import roles
+from analysis import marks
+from analysis.models import AnnotationKind
 from collectors import registry
 from collectors.models import Collector
 from portal import inventory, panels, periods
 from portal.access import PageRequest, page, wants_fragment
+from portal.forms import MAX_SPAN
 from portal.gaps import REASONS
 from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
-from portal.periods import POINTS, RANGES, Period
+from portal.periods import OTHERS_EVERY_S, POINTS, RANGES, Period
 from reports import charts
 
 
@@ -37,12 +40,15 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)
     period = periods.parse(request.GET, _begin(request, collector), now)
+    may_annotate = roles.ANNOTATE.allows(request.user)
     context |= {
         "period": period,
         "ranges": list(RANGES),
         "sections": SYSTEM_SECTIONS,
         "instance_sections": INSTANCE_SECTIONS,
-        "page_data": _page_data(collector, period),
+        "may_annotate": may_annotate,
+        "kinds": AnnotationKind.choices,
+        "page_data": {**_page_data(collector, period), "may_annotate": may_annotate},
     }
     return render(request, "portal/machine.html", context)
 
@@ -58,30 +64,46 @@ def _instant(seconds: int | None) -> datetime | None:
 
 def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
     """What the page's script needs: where to read, what to draw, in which colours."""
-    drawn = [panel for section in SECTIONS for panel in section.panels]
     datasets = {section.dataset.name: section.dataset for section in SECTIONS}
     return {
         "machine_id": collector.machine_id,
-        "series": reverse("series"),
-        "events": reverse("machine-events", args=[collector.machine_id]),
+        "addresses": _addresses(collector),
         "reasons": REASONS,
-        "sign_in": reverse("sign-in"),
-        "span_ms": round(period.span.total_seconds() * 1000),
+        "kinds": {**dict(AnnotationKind.choices), marks.REBOOT: "Reboot"},
+        "range": period.name,
         "start": period.start,
         "end": period.end,
-        "follows": period.follows,
-        "refresh_s": period.refresh_s,
+        "ranges": {name: _milliseconds(span) for name, span in RANGES.items()},
+        "longest_ms": _milliseconds(MAX_SPAN),
+        "refresh_s": {name: periods.refresh_s(span) for name, span in RANGES.items()},
+        "every_s": OTHERS_EVERY_S,
         "points": POINTS,
         "late_ms": settings.LATE_SECONDS * 1000,
         "metrics": {name: panels.metrics(dataset) for name, dataset in datasets.items()},
-        "panels": {
-            panel.key: {
-                "dataset": panel.dataset.name,
-                "unit": panel.unit,
-                "series": [asdict(one) for one in panel.series],
-                "spec": panel.spec(),
-            }
-            for panel in drawn
-        },
+        "panels": _panels(),
         "themes": {"light": charts.theme(dark=False), "dark": charts.theme(dark=True)},
     }
+
+
+def _addresses(collector: Collector) -> dict[str, str]:
+    names = ("series", "cores", "processes", "annotations")
+    events = reverse("machine-events", args=[collector.machine_id])
+    return {**{name: reverse(name) for name in names}, "events": events}
+
+
+def _panels() -> dict[str, Any]:
+    drawn = {
+        panel.key: {
+            "dataset": panel.dataset.name,
+            "unit": panel.unit,
+            "series": [asdict(one) for one in panel.series],
+            "spec": panel.spec(),
+        }
+        for section in SECTIONS
+        for panel in section.panels
+    }
+    return {**drawn, "cores": {"dataset": "cores", "unit": "%", "spec": charts.core_map("Cores")}}
+
+
+def _milliseconds(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.catalogue import DISKS, INTERFACES, SYSTEM, Dataset, Metric
+from core.catalogue import DISKS, FILESYSTEMS, INTERFACES, SYSTEM, Dataset, Metric
 from reports import charts
 
 HEIGHT = 170
@@ -45,7 +45,7 @@ class Panel:
         """Its chart. The legend is the page's own: it wraps, and carries the newest values."""
         spec = charts.time_series(
             "", "", self.series, stacked=self.stacked, band=self.band, maximum=self.maximum,
-            height=HEIGHT,
+            height=HEIGHT, interactive=False,
         )  # fmt: skip
         spec["encoding"]["color"]["legend"] = None
         unit = f", {self.unit}" if self.unit else ""
@@ -174,6 +174,24 @@ INSTANCE_SECTIONS = (
             _panel("i-errors", "Errors and drops", INTERFACES, "rx_errors", "tx_errors", "rx_drops", "tx_drops"),
         ),
         "No samples of single interfaces in this period.",
+    ),
+    Section(
+        "filesystems",
+        "Each filesystem",
+        FILESYSTEMS,
+        (
+            _panel(
+                "f-percent",
+                "Used",
+                FILESYSTEMS,
+                "used_percent",
+                "inodes_used_percent",
+                maximum=100,
+                hint="As df says it: of what is not reserved for root.",
+            ),
+            _panel("f-space", "Space", FILESYSTEMS, "used_mb", "available_mb", "total_mb"),
+        ),
+        "No samples of filesystems in this period.",
     ),
 )
 

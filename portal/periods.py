@@ -18,9 +18,13 @@ RANGES = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
     "90d": timedelta(days=90),
+    "1y": timedelta(days=365),
+    "2y": timedelta(days=730),
 }
 LONGEST_DEFAULT = "6h"
 POINTS = 400
+OTHERS_EVERY_S = 45
+"""What stands beside the main series is read this seldom, so that five open pages stay under 100 requests a minute."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,12 @@ class Period:
     def span(self) -> timedelta:
         return self.end - self.start
 
-    @property
-    def refresh_s(self) -> int:
-        """Seconds between two reads; 0 for a fixed period. Three requests a read keep well under 100 a minute."""
-        if not self.follows:
-            return 0
-        if self.span <= timedelta(hours=24):
-            return 10
-        return 60 if self.span <= timedelta(days=7) else 300
+
+def refresh_s(span: timedelta) -> int:
+    """Seconds between two reads of the main series of a range that ends now."""
+    if span <= timedelta(hours=24):
+        return 10
+    return 60 if span <= timedelta(days=7) else 300
 
 
 def default(since: datetime, now: datetime) -> str:

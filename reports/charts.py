@@ -136,6 +136,29 @@ def heat_map(title: str, unit: str, days: Sequence[str], *, height: int = 130) -
     }
 
 
+def core_map(title: str) -> Spec:
+    """Busy percent over time, a row of cells a core. Rows: `timestamp` and `until` (ms), `row` and `next`, `value`.
+
+    The axes cover the parameters `start` and `end` (ms) and `rows`; a row stands for `cores_per_row` cores.
+    """
+    axis = {"tickMinStep": 1, "labelExpr": "datum.value * cores_per_row", "grid": False}
+    core = {"type": "quantitative", "title": None, "scale": {"domain": [0, {"expr": "rows"}], "reverse": True}}
+    shade = {"type": "quantize", "domain": [0, 100]}
+    given = [("start", 0), ("end", 1), ("rows", 1), ("cores_per_row", 1)]
+    return {
+        **_chart("", f"{title}: busy percent of each core over time.", 170),
+        "params": [{"name": name, "value": value} for name, value in given],
+        "mark": {"type": "rect", "clip": True},
+        "encoding": {
+            "x": _time(utc=False),
+            "x2": {"field": "until", "type": "temporal"},
+            "y": {"field": "row", **core, "axis": axis},
+            "y2": {"field": "next"},
+            "color": {"field": "value", "type": "quantitative", "scale": shade, "legend": None},
+        },
+    }
+
+
 def matrix(title: str, names: Sequence[str]) -> Spec:
     """Correlation of each pair, from −1 to 1. Rows: `first` (a name), `second` (the number of one), `value`.
 

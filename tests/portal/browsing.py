@@ -6,7 +6,9 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.live.portal import RunningPortal
@@ -17,6 +19,8 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 WIDE, NARROW = 1400, 380
+_SERIOUS = ("serious", "critical")
+Scheme = Literal["light", "dark"]
 expect.set_options(timeout=20_000)
 
 
@@ -39,6 +43,11 @@ class Visit:
         self.page.click("button[type=submit]")
         self.page.wait_for_url("**/")
 
+    def serious(self) -> list[str]:
+        """What axe finds serious or critical."""
+        found = Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in _SERIOUS]
+
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
@@ -53,8 +62,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def visit(browser: Browser, portal: RunningPortal, partner: str, *, width: int = WIDE) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": width, "height": 900}, timezone_id="America/New_York")
+def visit(
+    browser: Browser, portal: RunningPortal, partner: str, *, width: int = WIDE, scheme: Scheme = "light"
+) -> Iterator[Visit]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, timezone_id="America/New_York", color_scheme=scheme
+    )
     page = context.new_page()
     page.set_default_timeout(20_000)
     found = Visit(page, portal, partner)

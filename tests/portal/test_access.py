@@ -47,6 +47,7 @@ class Page:
 PAGES = (
     Page("fleet", "/", Role.VIEWER),
     Page("machine", f"/machines/{MACHINE}", Role.VIEWER),
+    Page("machine-filesystems", f"/machines/{MACHINE}/filesystems", Role.VIEWER),
     Page("sign-in", "/sign-in", None),
     Page("sign-in-factor", "/sign-in/factor", None),
     Page("sign-in-passkey", "/sign-in/passkey", None, "post"),

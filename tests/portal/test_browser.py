@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Visit, chromium, visit
+from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Visit, visit
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,12 +35,6 @@ def system_csv(start: datetime, count: int) -> bytes:
         values = (busy, 5, 95 - busy, 4000 + index, 8000, busy / 2, busy / 4, busy / 20)
         lines.append(f"{(start + MINUTE * index).isoformat()},{','.join(map(str, values))}")
     return "\n".join([*lines, ""]).encode()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
