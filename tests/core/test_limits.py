@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -238,3 +239,32 @@ def test_a_counter_that_is_there_is_not_added_again_and_one_that_expired_is(tmp_
     cache.set("old", 1, -1)
     assert cache.add("old", 7, 60)
     assert cache.get("old") == 7
+
+
+def test_counting_on_disk_is_exact_and_starts_again_when_a_counter_expired(tmp_path: Path) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    with pytest.raises(ValueError):
+        cache.incr("counter")
+    cache.set("counter", 1, 60)
+    threads = [Thread(target=lambda: [cache.incr("counter") for _ in range(100)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cache.incr("counter", 5) == cache.get("counter") == 406
+    cache.set("old", 9, -1)
+    with pytest.raises(ValueError):
+        cache.incr("old")
+
+
+def test_counting_on_disk_waits_for_a_writer(tmp_path: Path) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    cache.set("counter", 1, 60)
+    shard = cache._cache._shards[cache._cache._hash(cache.make_key("counter")) % 8]
+    with shard.transact():
+        waiting = Thread(target=lambda: cache.incr("counter"))
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert cache.get("counter") == 2
