@@ -63,10 +63,21 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """The ledger's answer. repeated: the batch had been stored before, and nothing was written now."""
+class Receipt:
+    """What the ledger says of a batch, and its answer repeats."""
 
-    batch: Batch
+    batch_id: str
+    records: int
+    duplicates: int
+    warnings: Sequence[str]
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Stored:
+    """repeated: the batch had been stored before, and nothing was written now."""
+
+    batch: Receipt
     repeated: bool
 
 
@@ -114,9 +125,8 @@ def _store_new(upload: Upload) -> Stored:
 
     One round trip a dataset: all that comes before its COPY goes with the first, COMMIT with the last.
     """
-    batch = _batch(upload)
-    frame = _frame()
-    before = [*_notes(upload), (_LEDGER, _entry(batch)), *_traces(batch, upload)]
+    now, frame = timezone.now(), _frame()
+    before = [*_notes(upload, now), (_LEDGER, _entry(upload, now)), *_traces(upload, now)]
     with connection.cursor() as cursor:
         texts = [frame.begin, *(cursor.mogrify(sql, values).decode() for sql, values in before)]
         try:
@@ -127,28 +137,27 @@ def _store_new(upload: Upload) -> Stored:
         except BaseException:
             frame.undo(cursor)
             raise
-    _announce(upload, batch)
-    return Stored(batch, repeated=False)
+    _announce(upload, now)
+    return Stored(_receipt(upload, now), repeated=False)
 
 
 def _store_missing(upload: Upload) -> Stored:
     """What is not there yet of the batch, step by step."""
-    batch = _batch(upload)
+    now = timezone.now()
     with transaction.atomic(), connection.cursor() as cursor:
-        for sql, values in _notes(upload):
+        for sql, values in _notes(upload, now):
             cursor.execute(sql, values)
         # Waits for another transaction that is storing the same batch now.
-        cursor.execute(f"{_LEDGER} ON CONFLICT (collector_id, batch_id) DO NOTHING RETURNING id", _entry(batch))
+        cursor.execute(f"{_LEDGER} ON CONFLICT (collector_id, batch_id) DO NOTHING RETURNING id", _entry(upload, now))
         entered = cursor.fetchone()
         if entered is None:
             return Stored(_first_result(upload), repeated=True)
-        for sql, values in _traces(batch, upload):
+        for sql, values in _traces(upload, now):
             cursor.execute(sql, values)
-        (batch.pk,) = entered
-        batch.duplicates = upload.records - sum(_copy_missing(rows) for rows in upload.rows)
-        Batch.objects.filter(pk=batch.pk).update(duplicates=batch.duplicates)
-        _announce(upload, batch)
-    return Stored(batch, repeated=False)
+        duplicates = upload.records - sum(_copy_missing(rows) for rows in upload.rows)
+        Batch.objects.filter(pk=entered[0]).update(duplicates=duplicates)
+        _announce(upload, now)
+    return Stored(_receipt(upload, now, duplicates), repeated=False)
 
 
 @dataclass(frozen=True)
@@ -183,48 +192,45 @@ _AUDIT = """
 """
 
 
-def _batch(upload: Upload) -> Batch:
-    return Batch(
-        collector=upload.collector, batch_id=upload.batch_id, digest=upload.digest, records=upload.records,
-        warnings=list(upload.warnings), received_at=timezone.now(),
-    )  # fmt: skip
+def _receipt(upload: Upload, now: datetime, duplicates: int = 0) -> Receipt:
+    return Receipt(upload.batch_id, upload.records, duplicates, upload.warnings, now)
 
 
-def _entry(batch: Batch) -> list[Any]:
-    warnings = json.dumps(batch.warnings)
-    return [batch.collector_id, batch.batch_id, batch.digest, batch.records, warnings, batch.received_at]
+def _entry(upload: Upload, now: datetime) -> list[Any]:
+    warnings = json.dumps(list(upload.warnings))
+    return [upload.collector.pk, upload.batch_id, upload.digest, upload.records, warnings, now]
 
 
-def _notes(upload: Upload) -> list[Statement]:
+def _notes(upload: Upload, now: datetime) -> list[Statement]:
     notes = upload.notes
-    return events.statements(upload.collector.pk, notes, timezone.now()) if notes.inventory or notes.events else []
+    return events.statements(upload.collector.pk, notes, now) if notes.inventory or notes.events else []
 
 
-def _traces(batch: Batch, upload: Upload) -> list[Statement]:
+def _traces(upload: Upload, now: datetime) -> list[Statement]:
     """What a new batch leaves beside its ledger row and its samples."""
-    now, machine = batch.received_at, upload.collector
+    machine = upload.collector
     first, last = min(rows.first for rows in upload.rows), max(rows.last for rows in upload.rows)
     return [
         (_SEEN, [now, upload.ip, machine.pk]),
-        (_AUDIT, [now, machine.machine_id, batch.records, upload.ip]),
+        (_AUDIT, [now, machine.machine_id, upload.records, upload.ip]),
         *rollups.stale_marks([rollups.Span(machine.pk, first, last)], now),
     ]
 
 
-def _announce(upload: Upload, batch: Batch) -> None:
+def _announce(upload: Upload, now: datetime) -> None:
     """The line that `audit.record` logs; its row goes with the ledger's, to save a round trip."""
     line = {
-        "timestamp": batch.received_at.isoformat(), "event": "upload", "user": "", "tenant": current_schema(),
+        "timestamp": now.isoformat(), "event": "upload", "user": "", "tenant": current_schema(),
         "machine_id": upload.collector.machine_id, "records": upload.records, "ip": upload.ip, "status": "success",
     }  # fmt: skip
     transaction.on_commit(lambda: audit.logger.info("%s", json.dumps(line)))
 
 
-def _first_result(upload: Upload) -> Batch:
+def _first_result(upload: Upload) -> Receipt:
     batch = Batch.objects.get(collector=upload.collector, batch_id=upload.batch_id)
     if batch.digest != upload.digest:
         raise ServiceError("UPLOAD_006", f"Batch {upload.batch_id} was stored before with other content.")
-    return batch
+    return Receipt(batch.batch_id, batch.records, batch.duplicates, batch.warnings, batch.received_at)
 
 
 def _make_partitions(upload: Upload) -> None:

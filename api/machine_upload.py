@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from analysis import retention, store
-from analysis.models import Batch
 from api import bodies
 from collectors import events
 from collectors.models import Collector
@@ -83,13 +82,13 @@ def _lines(decoded: Decoded) -> list[str]:
     return skipped + decoded.warnings
 
 
-def result(batch: Batch, skipped: list[dict[str, object]]) -> dict[str, object]:
+def result(batch: store.Receipt, skipped: list[dict[str, object]]) -> dict[str, object]:
     answer: dict[str, object] = {
         "status": "success",
         "message": f"{batch.records} records received, {batch.records - batch.duplicates} stored.",
         "records_processed": batch.records,
         "duplicates": batch.duplicates,
-        "warnings": batch.warnings,
+        "warnings": list(batch.warnings),
         "batch_id": batch.batch_id,
         "timestamp": batch.received_at.isoformat(),
     }

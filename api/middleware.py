@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from rest_framework.renderers import JSONRenderer
 
 from accounts import roles
 from api import machine_upload
@@ -60,4 +60,10 @@ def _receive(request: HttpRequest, secret: Secret) -> HttpResponse:
     if not may(machine, roles.UPLOAD):
         raise ServiceError("AUTH_003", "The role of the caller does not allow this.")
     status, answer = machine_upload.receive(request, machine.collector)
-    return HttpResponse(JSONRenderer().render(answer), status=status, content_type="application/json")
+    return HttpResponse(_json(answer), status=status, content_type="application/json")
+
+
+def _json(answer: dict[str, object]) -> str:
+    """As the view's renderer writes it, without asking what else might be wanted."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

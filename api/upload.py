@@ -9,8 +9,7 @@ from rest_framework.parsers import FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analysis import bulk, retention
-from analysis.models import Batch
+from analysis import bulk, retention, store
 from api import bodies, machine_upload
 from api.authentication import Machine
 from api.permissions import MayUpload
@@ -60,8 +59,5 @@ class Upload(View):
         with bodies.spooled(http) as (name, file):
             order = bulk.Order(DATASETS[name], window, register, self.actor(request), client_ip(http))
             loaded = bulk.load(file, order)
-        batch = Batch(
-            batch_id=loaded.batch_id, records=loaded.records, duplicates=loaded.duplicates, warnings=loaded.warnings,
-            received_at=loaded.received_at,
-        )  # fmt: skip
-        return Response(machine_upload.result(batch, []), status=200 if loaded.repeated else 201)
+        receipt = store.Receipt(loaded.batch_id, loaded.records, loaded.duplicates, loaded.warnings, loaded.received_at)
+        return Response(machine_upload.result(receipt, []), status=200 if loaded.repeated else 201)
