@@ -9,7 +9,6 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import audit
 from api.authentication import Enrolment, Machine
 from api.permissions import Anyone, IsPerson, MayRegister, MayRotate, ReadByPersonElseAdmin
 from api.schemas import (
@@ -80,10 +79,8 @@ class CollectorDetail(View):
         collector = registry.find(machine_id)
         form = Tags(data=request.data)
         form.is_valid(raise_exception=True)
-        Collector.objects.filter(pk=collector.pk).update(**form.validated_data)
-        audit.record(
-            "collector.changed", user=self.actor(request), machine_id=machine_id, ip=client_ip(request._request),
-            fields=sorted(form.validated_data),
+        registry.change(
+            collector, actor=self.actor(request), ip=client_ip(request._request), **form.validated_data
         )  # fmt: skip
         return self.get(request, machine_id)
 

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from collectors.models import Collector, MachineEvent
+from collectors.models import MAX_TAG, MOST_TAGS, Collector, MachineEvent, clean_tags
 from core.catalogue import DATASETS
 from reports.jobs.models import Delivery, Every, Occurrence, Report, Schedule, SharedLink
 
@@ -56,7 +56,12 @@ class KeyAnswer(serializers.Serializer[Any]):
 
 class Tags(serializers.Serializer[Any]):
     hostname = serializers.CharField(max_length=255, required=False, allow_blank=True)
-    tags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=32, required=False)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_TAG), max_length=MOST_TAGS, required=False, help_text="No commas."
+    )
+
+    def validate_tags(self, tags: list[str]) -> list[str]:
+        return clean_tags(tags)
 
 
 class CollectorAnswer(serializers.ModelSerializer[Collector]):

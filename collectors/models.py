@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,20 @@ def check_machine_id(value: str) -> None:
         raise ValidationError(
             "A machine id has 1 to 128 letters, digits and . _ : - and starts with a letter or digit."
         )
+
+
+MOST_TAGS, MAX_TAG = 32, 64
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Each once, without spaces around it, in the order given; ValidationError for what is no tag or too many."""
+    found = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(found) > MOST_TAGS:
+        raise ValidationError(f"A machine has {MOST_TAGS} tags at most; these are {len(found)}.")
+    for tag in found:
+        if len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
+            raise ValidationError(f"A tag has 1 to {MAX_TAG} characters and no comma; {tag[:MAX_TAG]!r} is none.")
+    return found
 
 
 class Collector(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from accounts import audit
 from collectors import keys
-from collectors.models import Collector, CollectorKey, EnrolmentToken, is_machine_id
+from collectors.models import Collector, CollectorKey, EnrolmentToken, clean_tags, is_machine_id
 from core.errors import ServiceError
 from core.tenancy import ask
 
@@ -115,6 +116,20 @@ def rotate(collector: Collector, *, actor: str, ip: str | None, asked_with: str 
         secret = _add_key(collector)
         audit.record("key.rotated", user=actor, machine_id=collector.machine_id, ip=ip)
     return secret
+
+
+def change(collector: Collector, *, actor: str, ip: str | None, **wanted: Any) -> None:
+    """Set tags or hostname; ValidationError for tags that are none. No event when nothing differs."""
+    if "tags" in wanted:
+        wanted["tags"] = clean_tags(wanted["tags"])
+    changed = {name: value for name, value in wanted.items() if getattr(collector, name) != value}
+    if changed:
+        with transaction.atomic():
+            Collector.objects.filter(pk=collector.pk).update(**changed)
+            told: dict[str, Any] = {
+                name: ", ".join(value) if name == "tags" else value for name, value in changed.items()
+            }
+            audit.record("collector.changed", user=actor, machine_id=collector.machine_id, ip=ip, **told)
 
 
 def retire(collector: Collector, *, actor: str, ip: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from collectors.models import check_machine_id
+from collectors.models import check_machine_id, clean_tags
 
 STATES = ("live", "late", "silent", "never")
 MAX_SPAN = timedelta(days=800)
@@ -27,10 +27,12 @@ class SignInForm(forms.Form):
 
 
 class FleetForm(forms.Form):
-    """Which machines the fleet shows, and in which order."""
+    """Which machines the fleet shows, in which order and groups."""
 
     q = forms.CharField(required=False, max_length=200)
     state = forms.ChoiceField(required=False, choices=[("", "All"), *((state, state) for state in STATES)])
+    tag = forms.CharField(required=False, max_length=64)
+    group = forms.CharField(required=False, max_length=64)
     sort = forms.CharField(required=False, max_length=20)
 
 
@@ -65,6 +67,13 @@ class RegisterForm(forms.Form):
         required=False,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class TagsForm(forms.Form):
+    tags = forms.CharField(required=False, max_length=4000)
+
+    def clean_tags(self) -> list[str]:
+        return clean_tags(self.cleaned_data["tags"].split(","))
 
 
 class TokenForm(forms.Form):

@@ -1,8 +1,10 @@
-"""Pages for Admins: register machines, rotate their keys, retire them."""
+"""Pages for Admins: register machines, set their tags, rotate their keys, retire them."""
 
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,7 +16,9 @@ from collectors.models import Collector
 from core.errors import ServiceError
 from core.limits import client_ip
 from portal.access import PageRequest, page
-from portal.forms import RegisterForm
+from portal.forms import RegisterForm, TagsForm
+
+PAGE_SIZE = 100
 
 
 @page(roles.MACHINES)
@@ -53,10 +57,27 @@ def retire(request: PageRequest, machine_id: str) -> HttpResponse:
     return redirect("machines")
 
 
+@page(roles.MACHINES, "POST")
+def set_tags(request: PageRequest, machine_id: str) -> HttpResponse:
+    collector = registry.find(machine_id)
+    form = TagsForm(request.POST)
+    if form.is_valid():
+        registry.change(
+            collector, actor=request.user.email, ip=client_ip(request), tags=form.cleaned_data["tags"]
+        )  # fmt: skip
+        messages.success(request, f"The tags of {machine_id} are changed.")
+    else:
+        messages.error(request, " ".join(form.errors["tags"]))
+    return redirect("machines")
+
+
 def _list(request: PageRequest, form: RegisterForm) -> HttpResponse:
-    now = timezone.now()
-    rows = [(collector, collector.state(now)) for collector in Collector.objects.order_by("-active", "machine_id")]
-    return render(request, "portal/machines.html", {"form": form, "rows": rows})
+    now, search = timezone.now(), request.GET.get("q", "").replace("\0", "")[:200]
+    matching = Q(machine_id__icontains=search) | Q(hostname__icontains=search)
+    chosen = Collector.objects.filter(matching).order_by("-active", "machine_id")
+    found = Paginator(chosen, PAGE_SIZE).get_page(request.GET.get("page"))
+    rows = [(collector, collector.state(now)) for collector in found]
+    return render(request, "portal/machines.html", {"form": form, "rows": rows, "found": found, "search": search})
 
 
 def _show_key(request: PageRequest, collector: Collector, secret: Secret, done: str) -> HttpResponse:

@@ -86,6 +86,7 @@ urlpatterns = [
     path("manage/machines", machines.machines, name="machines"),
     path("manage/machines/register", machines.register, name="register-machine"),
     path("manage/machines/<str:machine_id>/rotate-key", machines.rotate_key, name="rotate-machine-key"),
+    path("manage/machines/<str:machine_id>/tags", machines.set_tags, name="set-machine-tags"),
     path("manage/machines/<str:machine_id>/retire", machines.retire, name="retire-machine"),
     path("reports", reports.reports, name="report-list"),
     path("reports/ask", reports.ask, name="ask-report"),

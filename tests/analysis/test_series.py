@@ -274,7 +274,7 @@ def test_ranges_of_roll_ups_and_raw_samples_cover_the_request_once() -> None:
     ]  # fmt: skip
 
 
-def test_fleet_has_the_newest_sample_and_a_sparkline_with_fixed_queries(alpha: Cast) -> None:
+def test_fleet_has_the_newest_samples_with_fixed_queries(alpha: Cast) -> None:
     now = datetime.now(UTC)
     start = now.replace(second=0, microsecond=0) - timedelta(minutes=5)
     columns: dict[str, list[Any]] = {
@@ -287,10 +287,50 @@ def test_fleet_has_the_newest_sample_and_a_sparkline_with_fixed_queries(alpha: C
     with schema_context("alpha"), CaptureQueriesContext(connection) as queries:
         (machine,) = fleet.machines(now)
     assert (machine.state, machine.cpu_percent, machine.memory_percent) == ("live", 40.0, 50.0)
-    assert len(machine.spark) == 48
-    assert machine.spark[-1] == pytest.approx(16.0)
-    assert machine.spark[0] is None
+    assert machine.fullest is None
     assert len([q for q in queries if "SET search_path" not in q["sql"]]) == 3
+
+
+def test_the_fullest_filesystem_is_of_the_newest_sample(alpha: Cast) -> None:
+    start = samples.recent(1)
+    moments = [start, start, start, start + timedelta(minutes=1), start + timedelta(minutes=1)]
+    columns = {
+        "timestamp": moments, "mount": ["/", "/gone", "/var", "/", "/var"],
+        "used_percent": [10.0, 99.0, 5.0, 20.0, None], "available_mb": [1.0, 2.0, 3.0, 4.0, 5.0],
+    }  # fmt: skip
+    samples.upload(alpha, columns, dataset="filesystems")
+    with schema_context("alpha"):
+        (machine,) = fleet.machines(datetime.now(UTC))
+    assert machine.fullest == fleet.Filesystem("/", 20.0, 4.0)
+
+
+def test_sparklines_are_the_same_rolled_up_or_not(alpha: Cast) -> None:
+    """What is not rolled up yet comes from the samples: no hour is missing, none is there twice."""
+    now = rollups.floor(datetime.now(UTC)) + timedelta(minutes=30)
+    moments = samples.minutes(now - timedelta(hours=30), 30 * 4, timedelta(minutes=15))
+    columns: dict[str, list[Any]] = {
+        "timestamp": moments, "cpu_idle": [float(number % 100) for number in range(120)],
+        "mem_used_mb": [256.0] * 120, "mem_total_mb": [1024.0] * 120,
+    }  # fmt: skip
+    samples.upload(alpha, columns)
+    with schema_context("alpha"):
+        pk = alpha.collector().pk
+        raw = fleet.sparks(now, [pk])[pk]
+        rollups.refresh(now)
+        assert rollups.rolled_until() > now - timedelta(hours=3)
+        with CaptureQueriesContext(connection) as queries:
+            rolled = fleet.sparks(now, [pk])[pk]
+    assert len(raw.cpu) == 24
+    assert None not in raw.cpu
+    assert rolled.cpu == pytest.approx(raw.cpu)
+    assert rolled.memory == pytest.approx([25.0] * 24)
+    assert len([q for q in queries if "SET search_path" not in q["sql"]]) == 2
+
+
+def test_a_machine_without_samples_has_empty_sparklines(alpha: Cast) -> None:
+    with schema_context("alpha"):
+        found = fleet.sparks(datetime.now(UTC), [alpha.collector().pk, 999_999])
+    assert [spark.cpu for spark in found.values()] == [[None] * 24] * 2
 
 
 def test_the_fleet_reads_only_the_newest_partitions_by_their_keys(alpha: Cast) -> None:
@@ -300,8 +340,10 @@ def test_the_fleet_reads_only_the_newest_partitions_by_their_keys(alpha: Cast) -
         partitions.create(partitions.plan(months.between(now - timedelta(days=90), now)))
         with CaptureQueriesContext(connection) as captured:
             fleet.machines(now)
-        read_samples = [query["sql"] for query in captured if "analysis_data" in query["sql"]]
-        assert len(read_samples) == 2
+            fleet.sparks(now, [alpha.collector().pk])
+        tables = ('"analysis_data"', f'"{fleet.FILESYSTEMS.table}"')
+        read_samples = [query["sql"] for query in captured if any(name in query["sql"] for name in tables)]
+        assert len(read_samples) == 3
         wanted = {month.suffix for month in months.between(now - timedelta(days=1), now + timedelta(hours=1))}
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")  # so small a table would be scanned by any plan

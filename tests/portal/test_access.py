@@ -94,6 +94,7 @@ PAGES = (
     Page("machines", "/manage/machines", Role.ADMIN),
     Page("register-machine", "/manage/machines/register", Role.ADMIN, "post"),
     Page("rotate-machine-key", f"/manage/machines/{MACHINE}/rotate-key", Role.ADMIN, "post"),
+    Page("set-machine-tags", f"/manage/machines/{MACHINE}/tags", Role.ADMIN, "post", 302),
     Page("retire-machine", f"/manage/machines/{MACHINE}/retire", Role.ADMIN, "post", 302),
     Page("report-list", "/reports", Role.ANALYST),
     Page("ask-report", "/reports/ask", Role.ANALYST, "post"),

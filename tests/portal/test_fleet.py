@@ -152,10 +152,10 @@ def test_going_back_gets_the_whole_page(alpha: Cast) -> None:
 def test_an_empty_fleet_says_what_to_do(alpha: Cast) -> None:
     with schema_context(alpha.schema):
         Collector.objects.update(active=False)
-    assert "Paste three lines on a Linux server" in page(alpha.client(Role.ADMIN))
+    assert "Paste one line on a Linux server" in page(alpha.client(Role.ADMIN))
     viewer = page(alpha.client(Role.VIEWER))
     assert "as soon as an Admin of Alpha adds one" in viewer
-    assert "Paste three lines" not in viewer
+    assert "Paste one line" not in viewer
 
 
 def test_a_hostile_host_name_is_text(alpha: Cast) -> None:
@@ -173,3 +173,86 @@ def test_generated_data_is_labelled_on_every_page(alpha: Cast) -> None:
     for path in ("/", "/machines/server1", "/manage/machines", "/add", "/password", "/machines/nope"):
         assert "Generated data." in client.get(path).content.decode()
     assert "Generated data." in alpha.client().get("/sign-in").content.decode()
+
+
+def tag(cast: Cast, tags: dict[str, list[str]]) -> None:
+    with schema_context(cast.schema):
+        for name, given in tags.items():
+            Collector.objects.filter(machine_id=name).update(tags=given)
+
+
+def headings(text: str) -> list[str]:
+    """Group by group: its title and its summary."""
+    found = re.findall(r'<th scope="rowgroup"[^>]*><span dir="auto">([^<]*)</span> <span class="quiet">([^<]*)<', text)
+    return [" · ".join(part) for part in found]
+
+
+@pytest.fixture
+def tagged(alpha: Cast) -> Cast:
+    add_machines(alpha, ["db-1", "web-1", "web-2"])
+    tag(alpha, {"db-1": ["site:berlin", "db"], "web-1": ["site:paris", "web"], "web-2": ["site:paris", "web"]})
+    return alpha
+
+
+def test_a_filter_by_tag_takes_whole_tags(tagged: Cast) -> None:
+    client = tagged.client(Role.VIEWER)
+    assert rows(page(client, "?tag=web")) == ["web-1", "web-2"]
+    assert rows(page(client, "?tag=we")) == []
+    assert "<option selected>web</option>" in page(client, "?tag=web")
+
+
+def test_groups_by_tag_show_a_machine_in_each_of_its_groups_and_the_untagged_last(tagged: Cast) -> None:
+    text = page(tagged.client(Role.VIEWER), "?group=tag")
+    assert headings(text) == [
+        "db · 1 machine, 1 never", "site:berlin · 1 machine, 1 never", "site:paris · 2 machines, 2 never",
+        "web · 2 machines, 2 never", "Without a tag · 1 machine, 1 never",
+    ]  # fmt: skip
+    assert len(re.findall(r'href="/machines/web-1"', text)) == 2
+    ids = re.findall(r'id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_groups_by_a_key_of_tags_are_its_values(tagged: Cast) -> None:
+    text = page(tagged.client(Role.VIEWER), "?group=site")
+    assert [heading.split(" ·")[0] for heading in headings(text)] == ["berlin", "paris", "Without a tag"]
+    assert '<option value="site" selected>By site</option>' in text
+
+
+def test_every_link_of_the_page_keeps_the_rest_of_the_view(tagged: Cast) -> None:
+    text = page(tagged.client(Role.VIEWER), "?q=e&tag=web&group=site&sort=cpu&state=never")
+    queries_kept = re.findall(r'id="(?:sort|state)-\w+" href="\?([^"]*)"', text)
+    assert len(queries_kept) >= 11
+    assert all("q=e&amp;" in query and "tag=web&amp;group=site" in query for query in queries_kept)
+
+
+def test_many_machines_come_in_pages_in_one_order(tagged: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.fleet.PAGE_SIZE", 3)
+    client = tagged.client(Role.VIEWER)
+    assert rows(page(client)) == ["db-1", "server1", "web-1"]
+    assert rows(page(client, "?page=2")) == ["web-2"]
+    assert rows(page(client, "?page=99")) == ["web-2"]
+    assert rows(page(client, "?page=x")) == ["db-1", "server1", "web-1"]
+    assert 'hx-get="/?page=2"' in page(client, "?page=2")
+
+
+def test_the_fullest_filesystem_is_shown_and_sorted_by(alpha: Cast) -> None:
+    start = recent(0.2)
+    columns = {
+        "timestamp": [start] * 2 + [start + timedelta(minutes=1)] * 2, "mount": ["/", "/var"] * 2,
+        "used_percent": [99.0, 50.0, 20.0, 87.0],
+    }  # fmt: skip
+    upload(alpha, columns, dataset="filesystems")
+    add_machines(alpha, ["a-new"])
+    text = page(alpha.client(Role.VIEWER), "?sort=fullest")
+    cell = text.split('data-label="Fullest disk">')[1].split("</td>")[0]
+    assert "<b>87<i>%</i></b>" in cell
+    assert "/var" in cell
+    assert rows(text) == ["server1", "a-new"]
+
+
+def test_hostile_tags_are_text_everywhere(alpha: Cast) -> None:
+    tag(alpha, {"server1": [HOSTILE, 'x" onmouseover="alert(1)']})
+    for query in ("", "?group=tag", f"?tag={HOSTILE}"):
+        text = page(alpha.client(Role.VIEWER), query)
+        assert "<script>alert" not in text
+        assert 'onmouseover="alert' not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from django_tenants.utils import schema_context
 
 from accounts.models import AuditEvent, Role
@@ -64,3 +65,36 @@ def test_a_retired_machine_has_no_live_key(alpha: Cast) -> None:
     text = client.get("/manage/machines").content.decode()
     assert "is retired: its keys stopped" in text
     assert client.post(f"/manage/machines/{MACHINE}/rotate-key").status_code == 400
+
+
+def set_tags(cast: Cast, text: str) -> str:
+    path = f"/manage/machines/{MACHINE}/tags"
+    return str(cast.client(Role.ADMIN).post(path, {"tags": text}, follow=True).content.decode())
+
+
+def test_tags_are_set_as_a_list_with_commas_and_audited(alpha: Cast) -> None:
+    assert "The tags of server1 are changed." in set_tags(alpha, " web ,site:berlin, web,, ")
+    assert alpha.collector().tags == ["web", "site:berlin"]
+    with schema_context(alpha.schema):
+        event = AuditEvent.objects.get(event="collector.changed")
+    assert (event.user, event.detail) == ("admin@alpha.example", {"tags": "web, site:berlin"})
+    set_tags(alpha, "")
+    assert alpha.collector().tags == []
+
+
+@pytest.mark.parametrize("bad", ["x" * 65, "a\x07b", "a\u202eb", ", ".join(f"t{i}" for i in range(33))], ids=len)
+def test_what_is_no_tag_is_said_and_changes_nothing(alpha: Cast, bad: str) -> None:
+    assert 'class="flash error"' in set_tags(alpha, bad)
+    assert alpha.collector().tags == []
+
+
+def test_many_machines_come_in_pages_and_are_searched(alpha: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.machines.PAGE_SIZE", 1)
+    with schema_context(alpha.schema):
+        registry.register("web-1", "", actor="test", ip=None)
+    client = alpha.client(Role.ADMIN)
+    assert "/manage/machines/web-1/retire" in client.get("/manage/machines?page=2").content.decode()
+    found = client.get("/manage/machines?q=WEB").content.decode()
+    assert "/manage/machines/web-1/retire" in found
+    assert "/manage/machines/server1/retire" not in found
+    assert "No machine matches" in client.get("/manage/machines?q=zzz").content.decode()
