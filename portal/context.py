@@ -18,7 +18,7 @@ from portal.brand import Brand
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the menu: name of the address, text, and the action that its page declares."""
+    """One entry of a menu: name of the address, text, and the action that its page declares."""
 
     address: str
     title: str
@@ -28,6 +28,8 @@ class Entry:
 MENU = (
     Entry("fleet", "Fleet", roles.SEE),
     Entry("report-list", "Reports", roles.REPORTS),
+)
+MANAGE = (
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
     Entry("channels", "Channels", roles.CHANNELS),
@@ -35,6 +37,7 @@ MENU = (
     Entry("audit", "Audit", roles.AUDIT),
     Entry("settings", "Settings", roles.SETTINGS),
 )
+"""Behind one button, because an Admin has more of them than a row holds."""
 OPERATOR_MENU = (Entry("operator", "Partners", roles.OPERATE), *MENU)
 
 
@@ -44,7 +47,14 @@ def page(request: HttpRequest) -> dict[str, Any]:
     brand = SimpleLazyObject(lambda: Brand(tenant_row(request))) if tenant else None
     menu = OPERATOR_MENU if tenant and tenant.is_operator else MENU
     visit = SimpleLazyObject(lambda: _visit(request))
-    return {"tenant": tenant, "brand": brand, "version": settings.VERSION, "menu": menu, "visit": visit}
+    return {
+        "tenant": tenant,
+        "brand": brand,
+        "version": settings.VERSION,
+        "menu": menu,
+        "manage": MANAGE,
+        "visit": visit,
+    }
 
 
 def _visit(request: HttpRequest) -> Visit | None:

@@ -72,7 +72,8 @@ def _name_cell(row: Row) -> SafeString:
     host = collector.hostname if collector.hostname != collector.machine_id else ""
     sub = format_html('<span class="sub" dir="auto">{}</span>', host) if host else ""
     tags = format_html_join("", '<li dir="auto">{}</li>', ((tag,) for tag in collector.tags))
-    return format_html("{}{}{}", link, sub, format_html('<ul class="tags">{}</ul>', tags) if tags else "")
+    listed = format_html('<ul class="tags">{}</ul>', tags) if tags else ""
+    return format_html('<div class="who-is">{}{}{}</div>', link, listed, sub)
 
 
 _MARKS = {

@@ -67,7 +67,7 @@ def set_tags(request: PageRequest, machine_id: str) -> HttpResponse:
         )  # fmt: skip
         messages.success(request, f"The tags of {machine_id} are changed.")
     else:
-        messages.error(request, " ".join(form.errors["tags"]))
+        messages.error(request, " ".join(map(str, form.errors["tags"])))
     return redirect("machines")
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name
 
-from accounts import mail, operating, visits
+from accounts import factors, mail, operating, tenant_settings, visits
 from accounts.models import Role
 from accounts.opening import Opening
 from accounts.operating import Operator, Terms
@@ -166,6 +166,8 @@ def enter(request: PageRequest, schema: str) -> HttpResponse:
     form = EnterForm(request.POST)
     if row.state != "open":
         form.add_error(None, "It answers 403 to everybody, you included. Resume it first.")
+    if _lacks_second_factor(request, schema):
+        form.add_error(None, "This customer asks everybody for a second factor. Set one up, and sign in with it.")
     if not form.is_valid():
         return _show(request, schema, enter_form=form)
     secret = visits.grant(schema, form.wish(), operator=request.user, ip=client_ip(request))
@@ -203,6 +205,11 @@ def _row(partner: Partner, now: datetime) -> Row:
     with schema_context(partner.schema_name):
         taken = volume(now)
     return Row(partner, domains[0].domain if domains else "", state_of(partner, now.date()), taken)
+
+
+def _lacks_second_factor(request: PageRequest, schema: str) -> bool:
+    with schema_context(schema):
+        return factors.is_missing(request.session, tenant_settings.read())
 
 
 def _operator(request: PageRequest) -> Operator:

@@ -48,6 +48,8 @@ class PartnerForm(forms.Form):
     def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
         self.now = partner_settings.read()
         super().__init__(data, files, initial=vars(self.now))
+        if data is None:  # it is asked for when less is to be kept
+            del self.fields["confirmed"]
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
@@ -98,7 +100,10 @@ class BrandForm(forms.Form):
     no_logo = forms.BooleanField(label="Remove the logo", required=False)
 
     def __init__(self, data: QueryDict | None = None, files: UploadedFiles | None = None) -> None:
-        super().__init__(data, files, initial=model_to_dict(tenant_settings.read(), ("brand_name", "brand_colour")))
+        now = tenant_settings.read()
+        super().__init__(data, files, initial=model_to_dict(now, ("brand_name", "brand_colour")))
+        if not now.brand_logo_digest:
+            del self.fields["no_logo"]
 
     def clean_brand_colour(self) -> str:
         colour = str(self.cleaned_data["brand_colour"]).strip().lower()
@@ -116,7 +121,7 @@ class BrandForm(forms.Form):
 
     def save(self, actor: str, ip: str | None) -> None:
         wanted = {name: self.cleaned_data[name] for name in ("brand_name", "brand_colour")}
-        logo = b"" if self.cleaned_data["no_logo"] else self.cleaned_data["brand_logo"]
+        logo = b"" if self.cleaned_data.get("no_logo") else self.cleaned_data["brand_logo"]
         tenant_settings.change(actor=actor, ip=ip, **wanted, **({} if logo is None else {"brand_logo": logo}))
 
 

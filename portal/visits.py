@@ -32,7 +32,7 @@ def visit(request: PageRequest, secret: str) -> HttpResponse:
     logout(request)
     login(request, begun.user, BACKEND)
     request.session.set_expiry(begun.ends_at)
-    request.session[factors.SECOND] = True  # asking for one is the operator's own host's to do
+    request.session[factors.SECOND] = True  # where a customer asks for one, `partners.enter` did
     sessions.remember_origin(request)
     return redirect("fleet")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import template
 
 from accounts import roles
 from accounts.roles import Action
+from portal.context import Entry
 
 register = template.Library()
 
@@ -13,6 +16,17 @@ register = template.Library()
 @register.filter
 def may(user: object, action: Action) -> bool:
     return action.allows(user)
+
+
+@register.filter
+def entries_for(entries: Sequence[Entry], user: object) -> list[Entry]:
+    """Those that this person may open."""
+    return [entry for entry in entries if entry.action.allows(user)]
+
+
+@register.filter
+def has_address(entries: Sequence[Entry], address: str) -> bool:
+    return any(entry.address == address for entry in entries)
 
 
 @register.filter

@@ -294,7 +294,7 @@ def test_fleet_has_the_newest_samples_with_fixed_queries(alpha: Cast) -> None:
 def test_the_fullest_filesystem_is_of_the_newest_sample(alpha: Cast) -> None:
     start = samples.recent(1)
     moments = [start, start, start, start + timedelta(minutes=1), start + timedelta(minutes=1)]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "timestamp": moments, "mount": ["/", "/gone", "/var", "/", "/var"],
         "used_percent": [10.0, 99.0, 5.0, 20.0, None], "available_mb": [1.0, 2.0, 3.0, 4.0, 5.0],
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -237,7 +238,7 @@ def test_many_machines_come_in_pages_in_one_order(tagged: Cast, monkeypatch: pyt
 
 def test_the_fullest_filesystem_is_shown_and_sorted_by(alpha: Cast) -> None:
     start = recent(0.2)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "timestamp": [start] * 2 + [start + timedelta(minutes=1)] * 2, "mount": ["/", "/var"] * 2,
         "used_percent": [99.0, 50.0, 20.0, 87.0],
     }  # fmt: skip
