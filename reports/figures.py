@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.trends import fit_trend
+from core.catalogue import DATASETS
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
 from reports.events import explain
@@ -35,6 +36,7 @@ from reports.wording import Clock, count, number
 FULL_WIDTH = 660
 HALF_WIDTH = 322
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MAXIMUM_INSTANCES = 40
 POINTS = {1: 480, 2: 400, 3: 300}
 """Points a line, by number of lines: a chart of 660 pixels shows no more."""
 
@@ -129,6 +131,27 @@ def by_instance(view: View, dataset: str, title: str, metric: str, unit: str) ->
     more = len(means) - len(names)
     caption = said + (f"; {count(more, 'more')} not drawn." if more else ".")
     return Figure(title, caption, f"{title} over time. {caption}", view.draw(spec, rows))
+
+
+def instance_table(view: View, dataset: str, title: str, metrics: Mapping[str, str]) -> Block | None:
+    """Mean / p95 / highest of several metrics of every device or interface; None when nothing was measured.
+
+    metrics: name of the metric -> head of its column, with the unit.
+    """
+    instances = view.machine.instances.get(dataset, {})
+    rows = [(name, *(_three(samples, metric) for metric in metrics)) for name, samples in instances.items()]
+    if not any(cell for row in rows for cell in row[1:]):
+        return None
+    kept = tuple(rows[:MAXIMUM_INSTANCES])
+    more = f", {len(kept)} of {len(rows):,}" if len(rows) > len(kept) else ""
+    heads = ((DATASETS[dataset].instance or "").capitalize(), *metrics.values())
+    return Table(f"{title}: mean / p95 / highest{more}", tuple(heads), kept, tuple(range(1, len(heads))))
+
+
+def _three(samples: Samples, metric: str) -> str:
+    values = samples.column(metric)
+    summary = None if values is None else summarise(samples.times, values)
+    return "" if summary is None else " / ".join(map(number, (summary.mean, summary.p95, summary.maximum)))
 
 
 def distribution(view: View, title: str, name: str) -> tuple[Block, ...]:

@@ -27,6 +27,7 @@ COMPARED = (
     "net_mb",
 )
 DRAWN = ("cpu_busy", "mem_used_percent", "disk_await_ms")
+TOGETHER = ("cpu_busy", "mem_used_percent", "disk_mb", "net_mb")
 SIDE_BY_SIDE = ("cpu_busy", "psi_cpu_some", "mem_used_percent", "disk_mb", "disk_await_ms", "net_mb")
 
 
@@ -123,14 +124,18 @@ def side_by_side(views: Sequence[View], prices: Mapping[str, float]) -> tuple[Bl
 
 
 def _together(views: Sequence[View]) -> tuple[Block, ...]:
-    """CPU busy of every machine by hour, in one chart."""
-    hourly = {view.machine.name: found for view in views if (found := view.hourly("cpu_busy")) is not None}
+    """Measures of every machine by hour, each in one chart."""
+    return tuple(figure for name in TOGETHER for figure in _in_one(views, name))
+
+
+def _in_one(views: Sequence[View], measure: str) -> tuple[Block, ...]:
+    hourly = {view.machine.name: found for view in views if (found := view.hourly(measure)) is not None}
     if len(hourly) < 2:
         return ()
-    title = "CPU busy of each machine"
+    title, unit = f"{MEASURES[measure].title} of each machine", MEASURES[measure].unit
     rows = [row for name, series in hourly.items() for row in _hour_rows(name, series)]
-    named = [Measure(name, name, "%", lambda _: None) for name in hourly]
-    spec = charts.time_series(title, "%", named, height=150, utc=True, interactive=False)
+    named = [Measure(name, name, unit, lambda _: None) for name in hourly]
+    spec = charts.time_series(title, unit, named, height=150, utc=True, interactive=False)
     edges = [edge for series in hourly.values() for edge in (int(series.hours[0]), int(series.hours[-1]) + 1)]
     caption = "Hourly means, wall-clock time."
     drawn = views[0].draw(spec, rows, span=(min(edges) * HOUR, max(edges) * HOUR))

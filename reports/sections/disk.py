@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.trends import Filling as Growth
 from reports.document import Block, Paragraph, Table
-from reports.figures import View, by_instance, distribution, over_time, statistics_table
+from reports.figures import View, by_instance, distribution, instance_table, over_time, statistics_table
 from reports.filesystems import DATASET, fillings, newest, say_days
 from reports.wording import number
 
@@ -22,8 +22,19 @@ NUMBERS = (
 DEVICES = (("Write await by device", "write_await_ms", "ms"), ("Queue depth by device", "queue_depth", ""))
 
 
+DEVICE_COLUMNS = {
+    "read_mb": "Read MB/s",
+    "write_mb": "Write MB/s",
+    "read_await_ms": "Read await ms",
+    "write_await_ms": "Write await ms",
+    "queue_depth": "Queue",
+    "util": "Util. %",
+}
+
+
 def build(view: View) -> tuple[Block, ...]:
     devices = [by_instance(view, "disks", title, metric, unit) for title, metric, unit in DEVICES]
+    devices.append(instance_table(view, "disks", "Each device", DEVICE_COLUMNS))
     return (
         over_time(view, "Disk throughput", ("disk_read_mb", "disk_write_mb")),
         over_time(view, "Disk operations", ("disk_read_iops", "disk_write_iops")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.document import Block
-from reports.figures import View, over_time, statistics_table
+from reports.figures import View, distribution, over_time, statistics_table
 
 USE = ("mem_used_mb", "mem_available_mb", "mem_cached_mb", "mem_total_mb")
 
@@ -13,6 +13,7 @@ def build(view: View) -> tuple[Block, ...]:
     return (
         over_time(view, "Memory used, available and cached", USE, height=170),
         over_time(view, "Memory used, share of total", ("mem_used_percent",), band=True),
+        *distribution(view, "Memory used", "mem_used_percent"),
         over_time(view, "Swap traffic", ("swap_in_mb", "swap_out_mb"), height=110),
         over_time(view, "Swap space in use", ("swap_used_mb",), height=90),
         over_time(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from analysis.trends import MINIMUM_TREND_DAYS, Trend, fit_trend
 from reports import charts
 from reports.document import Block, Figure, Paragraph, Table
 from reports.figures import View, over_time
@@ -51,6 +52,7 @@ def build(view: View) -> tuple[Block, ...]:
     series = {name: hourly for name in WATCHED if (hourly := view.hourly(name)) is not None and hourly.hours.size > 1}
     changes = {name: find_changes(hourly, _least(name, hourly)[1]) for name, hourly in series.items()}
     return (
+        *_trends(view, tuple(series)),
         *_changes(view, changes),
         *_anomalies(series),
         *[block for name in FORECAST if name in series for block in _forecast(view, name, series[name], changes[name])],
@@ -71,6 +73,35 @@ def _pattern(hourly: Hourly) -> str:
 
 def _moment(hour: int) -> str:
     return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _trends(view: View, names: Sequence[str]) -> tuple[Block, ...]:
+    """How each measure grows or falls, with the interval of that."""
+    found = {name: trend for name in names if (trend := _fit(view, name)) is not None}
+    if not found:
+        return (Paragraph(f"Trends: need {MINIMUM_TREND_DAYS} days of data."),)
+    header = ("Metric", "Change a day", "95 % interval", "Days", "Verdict")
+    rows = tuple(_trend_row(MEASURES[name], trend) for name, trend in found.items())
+    return (Table("Trends of 24-hour means, the daily pattern thereby taken out", header, rows, (1, 2, 3)),)
+
+
+def _fit(view: View, name: str) -> Trend | None:
+    values = view.values(name)
+    return None if values is None else fit_trend(view.samples.times, values)
+
+
+def _trend_row(measure: Measure, trend: Trend) -> tuple[str, ...]:
+    interval = "needs 5 days"
+    if trend.low is not None and trend.high is not None:
+        interval = f"{_signed(trend.low)} to {_signed(trend.high)}"
+    direction = "rises" if trend.per_day > 0 else "falls"
+    unit = "points" if measure.unit == "%" else measure.unit
+    change = f"{_signed(trend.per_day)} {unit}".strip()
+    return (measure.title, change, interval, str(trend.days), direction if trend.is_certain else "no certain trend")
+
+
+def _signed(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{number(abs(value))}"
 
 
 def _changes(view: View, changes: dict[str, list[Change] | None]) -> tuple[Block, ...]:

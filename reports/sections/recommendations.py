@@ -14,6 +14,8 @@ IN_FULL = 3
 """Findings of one rule that are told with their evidence; further machines are named."""
 NAMED = 40
 MAXIMUM_SIZES = 60
+ALL_SIZES = 8
+"""Of more machines, only what does not fit is listed."""
 
 
 def build(reviews: Sequence[Review]) -> tuple[Block, ...]:
@@ -54,13 +56,23 @@ def _sizes(reviews: Sequence[Review]) -> tuple[Block, ...]:
     ]
     if not rows:
         return (Paragraph(f"Right-sizing: not told. It asks for {MINIMUM_DAYS} days, cores and memory."),)
-    ordered = sorted(rows, key=lambda row: row[-1] == "fits")[:MAXIMUM_SIZES]
+    ordered = sorted(rows, key=lambda row: row[-1] == "fits")
+    fitting = sum(row[-1] == "fits" for row in rows)
+    if len(reviews) > ALL_SIZES:
+        ordered = ordered[: len(rows) - fitting]
+    if not ordered:
+        return (Paragraph(f"Right-sizing: all of the {count(fitting, 'size')} looked at fit. {_would_do()}"),)
     header = ("Machine", "What", "Present", "Used at p99", "Would do", "Verdict")
-    note = (
+    others = f"{fitting} of {count(len(rows), 'size')} fit. " if len(reviews) > ALL_SIZES else ""
+    table = Table("Right-sizing", header, tuple(ordered[:MAXIMUM_SIZES]), (2, 3, 4))
+    return (table, Paragraph(f"{others}{_would_do()}"))
+
+
+def _would_do() -> str:
+    return (
         f"Would do: the next power of two with which the p99 of this period stays under {CPU_TARGET:g} % of the cores "
         f"and {MEMORY_TARGET:g} % of the memory. Peaks that this period does not hold are not in it."
     )
-    return (Table("Right-sizing", header, tuple(ordered), (2, 3, 4)), Paragraph(note))
 
 
 def _size(found: Size, unit: str) -> tuple[str, str, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reports.document import SEVERITIES, Block, Paragraph, Severity, Table
+from reports.document import SEVERITIES, WORDS, Block, Paragraph, Severity, Table, Verdict
 from reports.measures import MEASURES
 from reports.review import OVERVIEW, Review
 from reports.rules import AREAS, Area
@@ -13,6 +13,8 @@ from reports.wording import Clock, count, duration, percent
 
 MAXIMUM_GAPS = 12
 MAXIMUM_VERDICTS = 24
+IN_FULL = 3
+NAMED = 40
 
 
 def build(reviews: Sequence[Review], clock: Clock) -> tuple[Block, ...]:
@@ -23,15 +25,33 @@ def build(reviews: Sequence[Review], clock: Clock) -> tuple[Block, ...]:
     overview = () if len(reviews) == 1 else (_overview(reviews),)
     if len(reviews) > 1:
         verdicts = [replace(verdict, checked="") for verdict in verdicts if _is_wrong(verdict.severity)]
-    many = len(verdicts) - MAXIMUM_VERDICTS
-    more = [Paragraph(f"{count(many, 'further verdict')} stand in the list of machines.")] if many > 0 else []
     return (
         Paragraph(_headline(reviews)),
-        *verdicts[:MAXIMUM_VERDICTS],
-        *more,
+        *_told(verdicts),
         *overview,
         *_gap_table(reviews, clock),
     )
+
+
+def _told(verdicts: Sequence[Verdict]) -> list[Block]:
+    """Of verdicts that say the same, a few with their numbers; the others by the names of the machines."""
+    said: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        said.setdefault((verdict.severity, verdict.area, verdict.text), []).append(verdict)
+    told = [block for same in said.values() for block in _same(same)]
+    many = len(told) - MAXIMUM_VERDICTS
+    more = [Paragraph(f"{count(many, 'further verdict')} stand in the list of machines.")] if many > 0 else []
+    return [*told[:MAXIMUM_VERDICTS], *more]
+
+
+def _same(verdicts: Sequence[Verdict]) -> list[Block]:
+    others = [verdict.machine for verdict in verdicts[IN_FULL:]]
+    if not others:
+        return list(verdicts)
+    more = f" and {count(len(others) - NAMED, 'other')}" if len(others) > NAMED else ""
+    where = f"{count(len(others), 'machine')}: {', '.join(others[:NAMED])}{more}"
+    first = verdicts[0]
+    return [*verdicts[:IN_FULL], Paragraph(f"{first.area}, {WORDS[first.severity].lower()}: the same on {where}.")]
 
 
 def worst(reviews: Sequence[Review], area: Area) -> Severity:

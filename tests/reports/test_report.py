@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from core.catalogue import SYSTEM
 from reports import build, drawing, html, pdf, table
 from reports.__main__ import main
-from reports.document import Document, Figure, Paragraph, Table, Verdict
+from reports.document import Block, Document, Figure, Paragraph, Table, Verdict
 from reports.wording import Clock
 from tests.reports import machines
 from tests.reports.machines import WriteExport
@@ -327,3 +328,54 @@ def test_wrong_options_end_with_exit_code_2(options: list[str], message: str, ca
         main(options)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_trends_are_told_with_their_interval(write: WriteExport) -> None:
+    columns = machines.healthy(days=7)
+    columns["mem_used_mb"] = columns["mem_used_mb"] + np.linspace(0, 4000, len(columns["timestamp"]))
+    (table_of,) = [block for block in make(write({"web-01": columns})).blocks() if is_table(block, "Trends of")]
+    rows = {row[0]: row for row in table_of.rows}
+    assert rows["Memory used"][4] == "rises"
+    assert rows["Memory used"][1].startswith("+3.")
+    assert " to +" in rows["Memory used"][2]
+    assert rows["CPU busy"][4] == "no certain trend"
+    assert rows["CPU busy"][2].startswith("−")
+
+
+def test_every_device_and_interface_has_its_numbers(write: WriteExport, tmp_path: Path) -> None:
+    paths = []
+    for dataset, instance, metrics in (("disks", "sda", "util,read_mb"), ("interfaces", "eth0", "rx_mb,rx_drops")):
+        name = {"disks": "device", "interfaces": "interface"}[dataset]
+        lines = [f"2026-01-05T00:{minute:02d}:00Z,web-01,{instance},{minute},3" for minute in range(10)]
+        path = tmp_path / f"{dataset}.csv"
+        path.write_text("\n".join([f"timestamp,machine_id,{name},{metrics}", *lines, ""]))
+        paths.append(path)
+    document = build.build(table.read([write({"web-01": machines.healthy(days=0.1)}), *paths]), Clock(ZoneInfo("UTC")))
+    device, interface = (
+        next(block for block in document.blocks() if is_table(block, title))
+        for title in ("Each device", "Each interface")
+    )
+    assert device.rows == (("sda", "3 / 3 / 3", "", "", "", "", "4.5 / 8.55 / 9"),)
+    assert interface.rows == (("eth0", "4.5 / 8.55 / 9", "", "", "", "3 / 3 / 3", ""),)
+
+
+def test_of_many_machines_only_the_sizes_that_do_not_fit_are_listed(write: WriteExport) -> None:
+    fleet = {f"web-{at:02d}": machines.healthy(at, days=7, interval=600) for at in range(9)}
+    assert not [block for block in make(write(fleet)).blocks() if is_table(block, "Right-sizing")]
+    fleet["web-00"]["mem_used_mb"][:] = 15_000
+    (sizes,) = [block for block in make(write(fleet)).blocks() if is_table(block, "Right-sizing")]
+    assert {row[0] for row in sizes.rows} == {"web-00"}
+    assert all(row[-1] != "fits" for row in sizes.rows)
+
+
+def is_table(block: Block, title: str) -> TypeGuard[Table]:
+    return isinstance(block, Table) and block.title.startswith(title)
+
+
+def test_of_machines_with_the_same_verdict_three_are_told_in_full_and_the_others_named(write: WriteExport) -> None:
+    fleet = {f"web-{at:02d}": machines.healthy(at, days=1, interval=600) for at in range(9)}
+    for columns in list(fleet.values())[:5]:
+        columns["psi_cpu_some"][:] = 60
+    summary = make(write(fleet)).sections[0].blocks
+    assert [block.machine for block in summary if isinstance(block, Verdict)] == ["web-00", "web-01", "web-02"]
+    assert Paragraph("CPU, critical: the same on 2 machines: web-03, web-04.") in summary
