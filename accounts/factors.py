@@ -79,7 +79,7 @@ def add_app(user: User, secret: str, *, ip: str | None) -> list[str]:
 def added(user: User, what: str, *, ip: str | None, factor: str) -> list[str]:
     """To be called in the transaction that adds one; the first recovery codes, if the person had none."""
     audit.record("factor.added", user=user.email, ip=ip, factor=factor)
-    _tell(user, f"You added {what} to your account.")
+    tell(user, f"You added {what} to your account.")
     if Authenticator.objects.filter(user_id=user.pk, type=CODES).exists():
         return []
     return _new_codes(user)
@@ -92,7 +92,7 @@ def make_codes(user: User, *, ip: str | None) -> list[str]:
         Authenticator.objects.filter(user_id=user.pk, type=CODES).delete()
         codes = _new_codes(user)
         audit.record("recovery_codes.made", user=user.email, ip=ip)
-        _tell(user, "You made new recovery codes. The old ones do not work any more.")
+        tell(user, "You made new recovery codes. The old ones do not work any more.")
     return codes
 
 
@@ -112,7 +112,7 @@ def remove(user: User, factor: Authenticator, *, ip: str | None) -> None:
         if not has_any(user):
             Authenticator.objects.filter(user_id=user.pk).delete()
         audit.record("factor.removed", user=user.email, ip=ip, factor=factor.type)
-        _tell(user, "You removed a second factor from your account.")
+        tell(user, "You removed a second factor from your account.")
 
 
 def reset(user: User, *, actor: str, ip: str | None) -> None:
@@ -123,7 +123,7 @@ def reset(user: User, *, actor: str, ip: str | None) -> None:
             return
         sessions.end_all(user)
         audit.record("factors.reset", user=actor, ip=ip, of=user.email)
-        _tell(user, f"{actor or 'The operator'} removed the second factors of your account.")
+        tell(user, f"{actor or 'The operator'} removed the second factors of your account.")
 
 
 def _counter(secret: str, code: str) -> int | None:
@@ -157,7 +157,7 @@ def _check_recovery(user: User, code: str, ip: str | None) -> bool:
             return False
         left = _left(Authenticator.objects.get(pk=codes.pk))
         audit.record("recovery_code.used", user=user.email, ip=ip, left=left)
-        _tell(user, f"A recovery code of your account was used; {left} are left.")
+        tell(user, f"A recovery code of your account was used; {left} are left.")
     return True
 
 
@@ -175,6 +175,7 @@ def _lock(user: User) -> None:
     User.objects.select_for_update().get(pk=user.pk)
 
 
-def _tell(user: User, sentence: str) -> None:
+def tell(user: User, sentence: str) -> None:
+    """By mail, once the transaction is done: somebody else may have done it."""
     text = f"{sentence}\n\nIf you did not expect this, change your password and tell an Admin.\n"
     transaction.on_commit(lambda: mail.send_later(user.email, "Your sign-in was changed", text))

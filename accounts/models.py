@@ -216,6 +216,45 @@ class TenantSettings(models.Model):
         return "settings"
 
 
+class IdentityProvider(models.Model):
+    """Where people may sign in instead (OpenID Connect): the one row with id 1, once an Admin fills it in.
+
+    newcomer_role: what somebody becomes who comes from there without an invitation; empty: they are refused.
+    two_steps: whether signing in there counts as a second factor.
+    """
+
+    issuer = models.CharField(max_length=255)
+    client_id = models.CharField(max_length=255)
+    sealed_secret = models.TextField(blank=True)
+    label = models.CharField(max_length=60)
+    is_active = models.BooleanField(default=False)
+    newcomer_role = models.CharField(max_length=10, choices=Role.choices, blank=True)
+    two_steps = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="identity_provider_is_one_row"),)
+
+    def __str__(self) -> str:
+        return self.issuer
+
+
+class Identity(models.Model):
+    """Somebody at an identity provider, who is this user: by issuer and subject. The e-mail is what it said last."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    email = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("issuer", "subject"), name="one_user_for_each_identity"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.issuer}"
+
+
 class AuditEvent(models.Model):
     """Who did what. Rows are only ever added: the database refuses update and delete (migration 0002)."""
 

@@ -53,6 +53,9 @@ CHANNELS = Action("channels", Role.ADMIN, "See, make, test, change and delete th
 SETTINGS = Action(
     "settings", Role.ADMIN, "Change this partner's name, brand and time zone, and how long samples are kept."
 )
+IDENTITY_PROVIDER = Action(
+    "identity_provider", Role.ADMIN, "Let people sign in with an identity provider.", visitor=False
+)
 VISITS = Action("visits", Role.ADMIN, "See the operator's visits here, and end one.")
 OPERATE = Action(
     "operate", Role.ADMIN, "At the operator's own host alone: see, open, suspend and close partners; enter one.",
@@ -61,7 +64,7 @@ OPERATE = Action(
 
 MATRIX = (
     SEE, SIGN_OUT, OWN_ACCOUNT, OWN_TOKENS, EXPORT, ANNOTATE, ALERTS, REPORTS, MACHINES, REGISTER, ROTATE, ENROL,
-    UPLOAD, PEOPLE, ALL_TOKENS, AUDIT, CHANNELS, SETTINGS, VISITS, OPERATE,
+    UPLOAD, PEOPLE, ALL_TOKENS, AUDIT, CHANNELS, SETTINGS, IDENTITY_PROVIDER, VISITS, OPERATE,
 )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ _DECLARED = (
     ErrorCode("AUTH_004", 403, "`machine_id` is not the machine of the key."),
     ErrorCode("AUTH_005", 403, "The request carries a session but no valid CSRF token."),
     ErrorCode("AUTH_006", 403, "Everybody here needs a second factor, and this session has none."),
+    ErrorCode("AUTH_007", 403, "What the identity provider answered was not accepted."),
+    ErrorCode("AUTH_008", 502, "The identity provider cannot be asked."),
     ErrorCode("TENANT_001", 404, "No customer at this host name."),
     ErrorCode("TENANT_002", 403, "The customer is suspended or past the date paid until."),
     ErrorCode("UPLOAD_001", 400, "The upload is empty."),

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from accounts import links, mail, people
+from accounts import links, mail, people, providers
 from accounts.models import LinkKind, User
 from core.errors import ServiceError
 from core.limits import client_ip, client_network, limit
@@ -63,7 +63,8 @@ def invitation(request: PageRequest, secret: str) -> HttpResponse:
     link = links.find(LinkKind.INVITATION, secret)
     form = JoinForm(User(email=link.email), request.POST or None)
     if not form.is_valid():
-        return _ask(request, form, f"Join {request.tenant.name}", link.email)
+        joining = {"provider": providers.active(), "secret": secret}
+        return _ask(request, form, f"Join {request.tenant.name}", link.email, **joining)
     asked = form.cleaned_data
     user = people.accept(link, asked["name"], asked["password"], ip=client_ip(request))
     return entering.enter(request, user, reverse("fleet"), way="invitation")
@@ -108,11 +109,11 @@ def _limit(request: PageRequest) -> None:
     limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
 
 
-def _ask(request: PageRequest, form: NewPasswordForm, title: str, email: str) -> HttpResponse:
+def _ask(request: PageRequest, form: NewPasswordForm, title: str, email: str, **more: Any) -> HttpResponse:
     """The secret is in this page's address, of which what it loads is told the host alone.
 
     Not `no-referrer`: the form would then come without its origin, which the CSRF check wants.
     """
-    response = render(request, "portal/link.html", {"form": form, "title": title, "email": email})
+    response = render(request, "portal/link.html", {"form": form, "title": title, "email": email, **more})
     response["Referrer-Policy"] = "strict-origin"
     return response

@@ -13,7 +13,7 @@ from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
-from accounts import factors, mfa, passkeys, roles, sessions
+from accounts import factors, mfa, passkeys, providers, roles, sessions
 from core import sealed
 from core.errors import ServiceError
 from core.limits import client_ip
@@ -144,6 +144,7 @@ def _show(
 ) -> HttpResponse:
     context = {
         "owned": factors.of(request.user), "codes": codes, "form": form or PasskeyForm(), "sentence": sentence,
+        "provider": providers.active(), "identities": request.user.identities.order_by("created_at"),
         "host": request.get_host(), "must": factors.is_missing(request.session, tenant_row(request)),
     }  # fmt: skip
     return render(request, "portal/security.html", context)

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 
-from accounts import audit, roles, sessions, visits
+from accounts import audit, providers, roles, sessions, visits
 from accounts.models import User
 from core.limits import client_ip, client_network, limit
 from portal import entering
@@ -45,7 +45,12 @@ def _ask(request: PageRequest, form: SignInForm) -> HttpResponse:
     return render(
         request,
         "portal/sign_in.html",
-        {"form": form, "next": entering.onward(request), "sends_mail": settings.SENDS_MAIL},
+        {
+            "form": form,
+            "next": entering.onward(request),
+            "sends_mail": settings.SENDS_MAIL,
+            "provider": providers.active(),
+        },
     )
 
 

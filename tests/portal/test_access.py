@@ -14,7 +14,7 @@ from django.urls import URLPattern
 from django_tenants.utils import schema_context
 
 from accounts import people, roles, tokens, visits
-from accounts.models import Role, Scope
+from accounts.models import Identity, Role, Scope
 from alerts.sending import channels
 from collectors import registry
 from portal.urls import urlpatterns
@@ -26,10 +26,10 @@ from tests.portal.authenticator import Device
 
 CHANNEL = "CHANNEL"
 TOKEN, LINK, PERSON, REPORT, SHARED = "TOKEN", "LINK", "PERSON", "REPORT", "SHARED"
-OWN, SESSION, FACTOR = "OWN", "SESSION", "FACTOR"
+OWN, SESSION, FACTOR, IDENTITY = "OWN", "SESSION", "FACTOR", "IDENTITY"
 SCHEDULE = "SCHEDULE"
 """Stand in a path for ids: of an enrolment token, an invitation, a person, a report, a link to it; of the caller's own
-token, session and passkey."""
+token, session, passkey and identity at the provider."""
 VISIT = "VISIT"
 
 
@@ -50,12 +50,15 @@ PAGES = (
     Page("machine-filesystems", f"/machines/{MACHINE}/filesystems", Role.VIEWER),
     Page("sign-in", "/sign-in", None),
     Page("sign-in-factor", "/sign-in/factor", None),
+    Page("provider", "/sign-in/provider", None),
+    Page("provider-callback", "/sign-in/provider/callback", None),
     Page("sign-in-passkey", "/sign-in/passkey", None, "post"),
     Page("passkey-challenge", "/passkey/challenge", None, "post"),
     Page("sign-out", "/sign-out", Role.VIEWER, "post", 302),
     Page("password", "/password", Role.VIEWER),
     Page("forgot", "/forgot", None),
     Page("invitation", "/invitation/unknown", None),
+    Page("join-with-provider", "/invitation/unknown/provider", None),
     Page("new-password", "/new-password/unknown", None),
     Page("confirm", "/confirm", Role.VIEWER),
     Page("security", "/security", Role.VIEWER),
@@ -65,6 +68,8 @@ PAGES = (
     Page("add-passkey", "/security/passkeys", Role.VIEWER, "post", 302),
     Page("rename-passkey", f"/security/passkeys/{FACTOR}/rename", Role.VIEWER, "post", 302),
     Page("remove-factor", f"/security/{FACTOR}/remove", Role.VIEWER, "post", 302),
+    Page("link-identity", "/security/identities/link", Role.VIEWER, "post", 302),
+    Page("unlink-identity", f"/security/identities/{IDENTITY}/unlink", Role.VIEWER, "post", 302),
     Page("sessions", "/sessions", Role.VIEWER),
     Page("end-all-sessions", "/sessions/end-all", Role.VIEWER, "post", 302),
     Page("end-session", f"/sessions/{SESSION}/end", Role.VIEWER, "post", 302),
@@ -78,6 +83,7 @@ PAGES = (
     Page("withdraw-invitation", f"/manage/invitations/{LINK}/withdraw", Role.ADMIN, "post", 302),
     Page("audit", "/manage/audit", Role.ADMIN),
     Page("export-audit", "/manage/audit/export.csv", Role.ADMIN),
+    Page("identity-provider", "/manage/identity-provider", Role.ADMIN, status=302),
     Page("settings", "/manage/settings", Role.ADMIN),
     Page("channels", "/manage/channels", Role.ADMIN),
     Page("make-channel", "/manage/channels/make", Role.ADMIN, "post"),
@@ -193,7 +199,11 @@ def _own(cast: Cast, role: Role) -> dict[str, str]:
     asked = {"user": {"id": "MQ"}, "rp": {"id": cast.host}, "challenge": "AAAA"}
     credential = json.loads(Device(f"http://{cast.host}").create({"publicKey": asked}))
     passkey = Authenticator.objects.create(user=user, type="webauthn", data={"name": "mine", "credential": credential})
-    return {FACTOR: str(passkey.pk), OWN: tokens.make(user, "test", Scope.READ, 1, ip=None).public_id, SESSION: session}
+    identity = Identity.objects.create(user=user, issuer="https://login.example.com", subject=user.email)
+    return {
+        FACTOR: str(passkey.pk), OWN: tokens.make(user, "test", Scope.READ, 1, ip=None).public_id, SESSION: session,
+        IDENTITY: str(identity.pk),
+    }  # fmt: skip
 
 
 def test_every_address_declares_the_role_that_this_table_says() -> None:
