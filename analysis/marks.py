@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,7 +18,8 @@ from core.errors import ServiceError
 
 MOST = 500
 REBOOT = "reboot"
-_HOST_DOWN = "host_down"
+_HOST_DOWN, _REBOOTED = "host_down", "rebooted"
+_SAME = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,25 @@ class Note:
 def between(collectors: Sequence[Collector] | None, start: datetime, end: datetime) -> list[Mark]:
     """Notes and reboots in start ≤ t ≤ end, oldest first, the newest MOST; None: of every machine. Two queries."""
     notes = Annotation.objects.filter(Q(at__range=(start, end)) | Q(at__lt=start, until__gte=start))
-    downs = MachineEvent.objects.filter(kind=_HOST_DOWN, until__range=(start, end))
+    events = MachineEvent.objects.filter(kind__in=(_HOST_DOWN, _REBOOTED), until__range=(start, end))
     if collectors is not None:
         notes = notes.filter(Q(collector=None) | Q(collector__in=collectors))
-        downs = downs.filter(collector__in=collectors)
+        events = events.filter(collector__in=collectors)
     made = map(mark_of, notes.select_related("collector").order_by("-at", "-id")[:MOST])
-    told = map(_of_reboot, downs.select_related("collector").order_by("-until", "-id")[:MOST])
-    return _oldest_first([*made, *told])
+    told = events.select_related("collector").order_by("-until", "-id")[:MOST]
+    return _oldest_first([*made, *map(_of_reboot, _once(list(told)))])
+
+
+def _once(events: Sequence[MachineEvent]) -> list[MachineEvent]:
+    """A reboot that both the agent (as a gap) and the portal (as another boot id) noticed is the agent's."""
+    downs = [event for event in events if event.kind == _HOST_DOWN]
+    return downs + [
+        event for event in events
+        if event.kind == _REBOOTED and not any(
+            down.collector_id == event.collector_id and down.since - _SAME <= event.since <= down.until + _SAME
+            for down in downs
+        )
+    ]  # fmt: skip
 
 
 def _oldest_first(marks: Iterable[Mark]) -> list[Mark]:

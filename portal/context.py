@@ -27,6 +27,7 @@ class Entry:
 
 MENU = (
     Entry("fleet", "Fleet", roles.SEE),
+    Entry("compare", "Compare", roles.SEE),
     Entry("report-list", "Reports", roles.REPORTS),
 )
 MANAGE = (

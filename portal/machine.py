@@ -86,7 +86,7 @@ def _page_data(collector: Collector, period: Period) -> dict[str, Any]:
 
 
 def _addresses(collector: Collector) -> dict[str, str]:
-    names = ("series", "cores", "processes", "annotations")
+    names = ("series", "cores", "processes", "annotations", "compare")
     events = reverse("machine-events", args=[collector.machine_id])
     return {**{name: reverse(name) for name in names}, "events": events}
 

@@ -77,6 +77,22 @@ def over_day(title: str, unit: str, metrics: Sequence[Series], *, height: int = 
     }
 
 
+WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def over_week(title: str, unit: str, metrics: Sequence[Series], *, height: int = 200) -> Spec:
+    """Lines over the hours of one week. Rows: `hour` (0 to 168, from Monday 00:00), `metric` (its title), `value`."""
+    names = [metric.title for metric in metrics]
+    days = f"{_literal(WEEK)}[floor(datum.value / 24) % 7]"
+    axis = {"values": list(range(0, 168, 24)), "labelExpr": days, "labelAlign": "left", "grid": True}
+    hour = {"field": "hour", "type": "quantitative", "title": None, "scale": {"domain": [0, 168]}, "axis": axis}
+    return {
+        **_chart(title, f"{title}, by hour of the week: {', '.join(names)}.", height),
+        "mark": _line(),
+        "encoding": {"x": hour, "y": _value(unit, None), "color": _colour(names)},
+    }
+
+
 def histogram(title: str, unit: str, metric: Series, *, height: int = 150) -> Spec:
     """How often each value occurred. Rows: `from`, `to` (bounds in the unit) and `share` (percent of samples)."""
     return {

@@ -1,4 +1,4 @@
-"""Two periods of one machine against each other: whole days matched by weekday, with an interval and an effect size."""
+"""Two periods of one machine, or two machines, against each other: matched days, an interval and an effect size."""
 
 from __future__ import annotations
 
@@ -57,7 +57,22 @@ def compare(before: Hourly, after: Hourly, comparisons: int = 1) -> Compared | N
     for each of `comparisons`, so that all hold together.
     """
     first, second = _days(before), _days(after)
-    pairs = [pair for day, hours in second.items() if (pair := _pair(first, day, hours)) is not None]
+    pairs = [pair for day, hours in second.items() if (pair := _pair(_weekday(first, day), hours)) is not None]
+    return _compared(pairs, before, after, comparisons)
+
+
+def compare_same_days(one: Hourly, other: Hourly, comparisons: int = 1) -> Compared | None:
+    """Two machines over the same days, each day of the one against that day of the other; else as `compare`.
+
+    What the days have in common (a holiday, a busy week) falls out of the differences.
+    """
+    first, second = _days(one), _days(other)
+    both = [day for day in second if day in first]
+    pairs = [pair for day in both if (pair := _pair([first[day]], second[day])) is not None]
+    return _compared(pairs, one, other, comparisons)
+
+
+def _compared(pairs: list[tuple[float, float]], before: Hourly, after: Hourly, comparisons: int) -> Compared | None:
     if len(pairs) < MINIMUM_PAIRS:
         return None
     differences = np.array([now - then for then, now in pairs])
@@ -77,9 +92,13 @@ def _days(hourly: Hourly) -> dict[int, dict[int, float]]:
     return {day: hours for day, hours in found.items() if len(hours) >= HOURS_OF_A_DAY}
 
 
-def _pair(before: dict[int, dict[int, float]], day: int, hours: dict[int, float]) -> tuple[float, float] | None:
-    """Means before and on that day, over the hours that both have."""
-    same = [known for other, known in before.items() if other % 7 == day % 7]
+def _weekday(days: dict[int, dict[int, float]], day: int) -> list[dict[int, float]]:
+    """Those of the same weekday."""
+    return [hours for other, hours in days.items() if other % 7 == day % 7]
+
+
+def _pair(same: list[dict[int, float]], hours: dict[int, float]) -> tuple[float, float] | None:
+    """Means of the days before and of that day, over the hours that both have."""
     shared = [hour for hour in hours if any(hour in known for known in same)]
     if len(shared) < HOURS_OF_A_DAY:
         return None

@@ -71,6 +71,19 @@ def bar(value: object, high: float = 90, warm: float = 75) -> SafeString:
 
 
 @register.simple_tag
+def whisker(found: tuple[float, float, float] | None, is_real: bool) -> SafeString:
+    """Interval and middle in percent around zero, cut near ±100; the figures stand beside it."""
+    if found is None:
+        return mark_safe("")  # constant
+    low, middle, high = (50 + min(94.0, max(-94.0, value)) / 2 for value in found)
+    return format_html(
+        '<svg class="whisker{}" viewBox="0 0 100 12" aria-hidden="true"><path class="zero" d="M50 0V12"/>'
+        '<path class="reach" d="M{} 6H{}"/><circle cx="{}" cy="6" r="2.6"/></svg>',
+        " real" if is_real else "", f"{low:.1f}", f"{max(high, low + 0.5):.1f}", f"{middle:.1f}",
+    )  # fmt: skip
+
+
+@register.simple_tag
 def sparkline(values: Sequence[float | None], label: str) -> SafeString:
     """Percentages over time as a line; a None leaves a gap."""
     runs = list(_runs(values))

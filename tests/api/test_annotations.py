@@ -73,6 +73,17 @@ def test_reboots_come_by_themselves(alpha: Cast) -> None:
     assert (found["kind"], found["id"], found["at"]) == ("reboot", "", "2026-01-05T12:03:00Z")
 
 
+@pytest.mark.parametrize(("minute", "count"), [(1, 1), (59, 2)])
+def test_a_reboot_that_agent_and_portal_noticed_is_one(minute: int, count: int, alpha: Cast) -> None:
+    with schema_context(alpha.schema):
+        for kind, first, last in (("host_down", 0, 3), ("rebooted", minute, minute)):
+            MachineEvent.objects.create(
+                collector=alpha.collector(), kind=kind, since=NOON + timedelta(minutes=first),
+                until=NOON + timedelta(minutes=last), detail="", received_at=NOON,
+            )  # fmt: skip
+    assert len(listed(alpha, machine_id=MACHINE)) == count
+
+
 def test_what_lasted_into_the_period_is_in_it(alpha: Cast) -> None:
     make(alpha, at="2026-01-04T23:00:00Z", until="2026-01-05T01:00:00Z", kind="incident")
     make(alpha, at="2026-01-04T22:00:00Z", until="2026-01-04T23:00:00Z", kind="incident")

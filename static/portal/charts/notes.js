@@ -5,7 +5,7 @@ import { element, iso, local, page, say, utc } from "./page.js";
 import { pointed } from "./pointing.js";
 import { forget, refresh, Refusal } from "./reading.js";
 import { hear } from "./view.js";
-import { forField, fromField } from "./zones.js";
+import { forField, fromField, zone } from "./zones.js";
 
 const LISTED = 50;
 const list = document.getElementById("notes");
@@ -16,9 +16,16 @@ function item(note) {
   const when = element("time", local(note.at));
   when.title = utc(note.at);
   const about = element("span", ` ${note.text}${note.created_by ? ` · ${note.created_by}` : ""}`);
-  made.append(when, element("b", kindOf(note), "kind"), about);
+  made.append(when, element("b", kindOf(note), "kind"), about, compareLink(note));
   if (note.id && page.may_annotate) made.append(deleteButton(note));
   return made;
+}
+
+function compareLink(note) {
+  const link = element("a", "Before and after");
+  const question = { how: "change", machines: page.machine_id, change: note.at, days: "7", zone };
+  link.href = `${page.addresses.compare}?${new URLSearchParams(question)}`;
+  return link;
 }
 
 function deleteButton(note) {
