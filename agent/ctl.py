@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from agent import ctl_report, ctl_table
+from agent import ctl_report, ctl_table, ending
 from agent.ctl_client import RefusedError, UnreachableError, connect
 from agent.ctl_upload import send_file
 from agent.process_reading import DataError
@@ -26,24 +26,12 @@ _PIECE_BYTES = 1 << 16
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-        sys.stdout.flush()
-        return 0
-    except (RefusedError, DataError) as error:
-        return _say(str(error), 1)
-    except UnreachableError as error:
-        return _say(str(error), 3)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except OSError as error:
-        return _say(f"{error.filename or 'The output'}: {error.strerror or error}.", 2)
+    return ending.of(lambda: _done(options), {RefusedError: 1, DataError: 1, UnreachableError: 3})
 
 
-def _say(sentence: str, code: int) -> int:
-    print(f"perfagent: {sentence}", file=sys.stderr)
-    return code
+def _done(options: argparse.Namespace) -> int:
+    options.command(options)
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,6 @@ read or written.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Optional
 from core.batch import Decoded, Problem, Table, decode, format_timestamp
 from core.catalogue import DATASETS, Dataset, groups
 
+from agent import ending
 from agent.process_reading import DataError, Source, read
 from agent.process_resample import parse_interval, resample
 from agent.process_sort import Duplicates, Row, sort_rows
@@ -33,24 +33,7 @@ class UsageError(Exception):
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    try:
-        code: int = options.command(options)
-        sys.stdout.flush()
-        return code
-    except DataError as error:
-        return _say(str(error), 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (`head`) has what it wants
-        return 0
-    except UsageError as error:
-        return _say(str(error), 2)
-    except OSError as error:
-        return _say(f"{error.filename or 'the output'}: {error.strerror or error}.", 2)
-
-
-def _say(sentence: str, code: int) -> int:
-    print(f"perfagent: {sentence}", file=sys.stderr)
-    return code
+    return ending.of(lambda: int(options.command(options)), {DataError: 1, UsageError: 2})
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from core.batch import parse_timestamp
 from core.catalogue import DATASETS
 
-from agent import config, rows
+from agent import config, ending, rows
 from agent.config import Config
 from agent.journal import Lines
 from agent.readers.block import BlockTree
@@ -35,26 +35,18 @@ class Sample(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    settings = config.load(os.environ)
+    return ending.of(lambda: _import(options, config.load(os.environ)), {SarError: 2})
+
+
+def _import(options: argparse.Namespace, settings: Config) -> int:
     machine_id = options.machine_id or settings.machine_id
     paths = options.files or find_history()
     if not paths:
-        return _say("There is no history in /var/log/sysstat or /var/log/sa: name its files, or enable sysstat.", 2)
-    try:
-        samples = _samples(paths, options, machine_id)
-        return _upload(samples, settings) if options.upload else _print(samples, options.dataset)
-    except SarError as error:
-        return _say(str(error), 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except OSError as error:
-        return _say(f"{error.filename or 'The output'}: {error.strerror or error}.", 2)
-
-
-def _say(sentence: str, code: int) -> int:
-    print(f"perfagent: {sentence}", file=sys.stderr)
-    return code
+        return ending.say(
+            "There is no history in /var/log/sysstat or /var/log/sa: name its files, or enable sysstat.", 2
+        )
+    samples = _samples(paths, options, machine_id)
+    return _upload(samples, settings) if options.upload else _print(samples, options.dataset)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -122,7 +114,6 @@ def _print(samples: Iterator[Sample], dataset: str) -> int:
         count += 1
         for line in sample.lines.get(dataset, ()):
             print(line)
-    sys.stdout.flush()
     print(f"perfagent: {count} samples read.", file=sys.stderr)
     return 0
 
@@ -136,7 +127,7 @@ def _upload(samples: Iterator[Sample], settings: Config) -> int:
             if not part:
                 break
             if not importer.send([sample.lines for sample in part]):
-                return _say(f"{importer.failure} {importer.summary()} Run it again: nothing is stored twice.", 1)
+                return ending.say(f"{importer.failure} {importer.summary()} Run it again: nothing is stored twice.", 1)
             span = f"{part[0].timestamp} to {part[-1].timestamp}"
             print(f"Sent {len(part)} samples, {span}.", flush=True)
     finally:
