@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PRIMING_SECONDS = 1.0
 """Between the first reading of all and the first sample, so that it has rates already."""
 
 
-@dataclass(frozen=True)
-class Instant:
+class Instant(NamedTuple):
     """Seconds. wall: since 1970 in UTC. monotonic: stands still in a suspend; boottime: does not."""
 
     wall: float
@@ -21,8 +20,8 @@ class Instant:
     def timestamp(self) -> str:
         """RFC 3339 in UTC, to the millisecond."""
         milliseconds = int(self.wall * 1000)
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-        return f"{text}.{milliseconds % 1000:03d}Z"
+        year, month, day, hour, minute, second = time.gmtime(milliseconds // 1000)[:6]
+        return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds % 1000:03d}Z"
 
 
 def now() -> Instant:

@@ -13,6 +13,11 @@ def forward(old: int, new: int) -> int:
     return max(new - old, 0)
 
 
+def all_forward(old: Sequence[int], new: Sequence[int]) -> list[int]:
+    """Each of them so."""
+    return [after - before if after > before else 0 for before, after in zip(old, new)]
+
+
 def wrapped(old: int, new: int) -> int:
     """A counter that is an unsigned 32-bit integer and known not to have been reset."""
     return (new - old) % WRAP

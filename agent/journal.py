@@ -126,20 +126,14 @@ class Journal:
     """The batch that is being filled. Each append is on disk when it returns."""
 
     def __init__(self, path: str, batch_id: str) -> None:
-        """A new file; OSError when it cannot be made, and then nothing of it stays."""
+        """A new file, which holds nothing before the first append; OSError when it cannot be made."""
         self.path = path
         self.samples = 0
         self.rows = 0
+        self._header = encode_header(batch_id, rows.headers())
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._length = 0
         self._torn = False
-        try:
-            self._write(encode_header(batch_id, rows.headers()))
-            durable.sync_folder(os.path.dirname(path))
-        except OSError:
-            self.close()
-            os.unlink(path)
-            raise
 
     @property
     def size(self) -> int:
@@ -147,10 +141,10 @@ class Journal:
 
     def append(self, lines: Lines) -> None:
         """OSError leaves the journal as it was: what a failed write left behind is cut off first."""
-        record = Record(lines)
-        self._write(encode_record(lines))
+        self._write(self._header + encode_record(lines))
+        self._header = b""
         self.samples += 1
-        self.rows += record.rows
+        self.rows += sum(map(len, lines.values()))
 
     def _write(self, data: bytes) -> None:
         if self._torn:
@@ -158,6 +152,8 @@ class Journal:
         try:
             durable.write_all(self._handle, data)
             os.fsync(self._handle)
+            if not self._length:
+                durable.sync_folder(os.path.dirname(self.path))
         except OSError:
             self._torn = True
             self._try_cut()

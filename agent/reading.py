@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Callable, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Callable, NamedTuple
 
 from agent import clocks
 from agent.readers import boot, diskstats, loadavg, meminfo, netdev, pressure, stat, vmstat
@@ -22,8 +23,6 @@ from agent.readers.processes import Process, ProcessTable
 from agent.readers.stat import Stat
 from agent.readers.vmstat import Vmstat
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Roots:
@@ -37,8 +36,7 @@ def _nobody(pid: int) -> int | None:
     return None
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What was read at one instant; None where the reader failed, and `failures` says why, by reader.
 
     owner_of: the user id of a process, looked up only for the few that get a row.
@@ -57,8 +55,16 @@ class Reading:
     interfaces: Mapping[str, Interface] | None = None
     filesystems: Mapping[str, Usage] | None = None
     processes: Mapping[int, Process] | None = None
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, str] = MappingProxyType({})
     owner_of: Callable[[int], int | None] = _nobody
+
+
+class Reader(NamedTuple):
+    """name: as failures are told by. part: of the Reading."""
+
+    name: str
+    part: str
+    read: Callable[[], Any]
 
 
 class Scanner:
@@ -70,39 +76,43 @@ class Scanner:
         self._blocks = BlockTree(roots.sys)
         self._interfaces = InterfaceTree(roots.sys)
         self._mounts = MountTable(self._proc)
-        self._processes = ProcessTable(roots.proc) if with_processes else None
+        self._processes = ProcessTable(roots.proc)
+        self._disks: Mapping[str, DiskCounters] = {}
         self._boot_id: str | None = None
+        self._readers = [reader for reader in self._all_readers() if with_processes or reader.name != "processes"]
+
+    def _all_readers(self) -> Iterator[Reader]:
+        proc = self._proc
+        yield Reader("diskstats", "disks", self._read_disks)
+        yield Reader("boot_id", "boot_id", self._read_boot_id)
+        yield Reader("stat", "stat", lambda: stat.read(proc))
+        yield Reader("meminfo", "meminfo", lambda: meminfo.read(proc))
+        yield Reader("vmstat", "vmstat", lambda: vmstat.read(proc))
+        yield Reader("loadavg", "loadavg", lambda: loadavg.read(proc))
+        yield Reader("pressure", "pressure", lambda: pressure.read(proc))
+        yield Reader("block", "block_devices", lambda: self._blocks.read(self._disks))
+        yield Reader("netdev", "network", lambda: netdev.read(proc))
+        yield Reader("interfaces", "interfaces", self._interfaces.read)
+        yield Reader("filesystems", "filesystems", self._mounts.read)
+        yield Reader("processes", "processes", self._processes.read)
 
     def take(self, now: Callable[[], clocks.Instant] = clocks.now) -> Reading:
         """Never raises: a reader that fails leaves its part None."""
         failures: dict[str, str] = {}
-
-        def attempt(name: str, read: Callable[[], T]) -> T | None:
+        parts: dict[str, Any] = {}
+        instant = now()
+        for name, part, read in self._readers:
             try:
-                return read()
+                parts[part] = read()
             except Exception as error:  # a kernel that surprises one reader must not stop the others
                 failures[name] = _reason(error)
-                return None
+        return Reading(instant, failures=failures, owner_of=self._owner, **parts)
 
-        proc, instant = self._proc, now()
-        disks = attempt("diskstats", lambda: diskstats.read(proc))
-        return Reading(
-            instant,
-            attempt("boot_id", self._read_boot_id),
-            attempt("stat", lambda: stat.read(proc)),
-            attempt("meminfo", lambda: meminfo.read(proc)),
-            attempt("vmstat", lambda: vmstat.read(proc)),
-            attempt("loadavg", lambda: loadavg.read(proc)),
-            attempt("pressure", lambda: pressure.read(proc)),
-            disks,
-            attempt("block", lambda: self._blocks.read(disks or ())),
-            attempt("netdev", lambda: netdev.read(proc)),
-            attempt("interfaces", self._interfaces.read),
-            attempt("filesystems", self._mounts.read),
-            attempt("processes", self._processes.read) if self._processes else None,
-            failures,
-            self._owner,
-        )
+    def _read_disks(self) -> Mapping[str, DiskCounters]:
+        """Their names are kept for the look at what each is."""
+        self._disks = {}
+        self._disks = diskstats.read(self._proc)
+        return self._disks
 
     def _read_boot_id(self) -> str:
         """Once: this process does not outlive its kernel."""

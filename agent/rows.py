@@ -32,22 +32,25 @@ def _line(start: str, row: Mapping[str, Any], columns: Sequence[str]) -> str:
     cells = [start]
     for name in columns:
         value = row.get(name)
-        cells.append(number(value) if value.__class__ is float else cell(value))
+        if value is None:
+            cells.append("")
+        elif value.__class__ is float:
+            cells.append(number(value))
+        else:
+            cells.append(cell(value))
     return ",".join(cells)
 
 
 def number(value: float) -> str:
     """Seven significant digits, never an exponent."""
-    if -_SMALLEST < value < _SMALLEST:
-        return "0"
-    text = f"{value:.7g}"
-    return _without_exponent(text) if "e" in text else text
+    text = f"{value:.7g}" if value else "0"
+    return _without_exponent(text, value) if "e" in text else text
 
 
-def _without_exponent(text: str) -> str:
+def _without_exponent(text: str, value: float) -> str:
     from decimal import Decimal  # for values above ten million and below a ten-thousandth
 
-    return format(Decimal(text), "f")
+    return "0" if abs(value) < _SMALLEST else format(Decimal(text), "f")
 
 
 def cell(value: Any) -> str:

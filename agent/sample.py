@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agent import rows
 from agent.clocks import Instant
 from agent.measures import cpu, disk, memory, network, pressure, process
 from agent.measures import filesystem as filesystem_measures
+from agent.measures.remembered import Remembered
 from agent.readers.files import clean_name
 from agent.reading import Reading
 
@@ -18,6 +18,8 @@ _CLOCK_TOLERANCE_SECONDS = 2.0
 """NTP slews by less; a step or a suspend worth a name is longer."""
 
 Row = dict[str, Any]
+_disk_layout = Remembered(disk.layout)
+_network_layout = Remembered(network.layout)
 
 
 class Gap(NamedTuple):
@@ -27,8 +29,7 @@ class Gap(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Rows by dataset name; gap says why this sample has no rates, None when it has them."""
 
     timestamp: str
@@ -102,9 +103,9 @@ def _disks(old: Reading, new: Reading, seconds: float, system: Row) -> list[Row]
     """Rows of the dataset disks; their totals go into `system`."""
     if old.disks is None or new.disks is None:
         return []
-    devices = disk.described(new.disks, new.block_devices)
-    changes = disk.deltas(old.disks, new.disks, disk.listed(new.disks, devices))
-    system.update(disk.totals([changes[name] for name in disk.physical(devices) if name in changes], seconds))
+    chosen = _disk_layout(new.disks, new.block_devices)
+    changes = disk.deltas(old.disks, new.disks, disk.listed(new.disks, chosen))
+    system.update(disk.totals([changes[name] for name in chosen.physical if name in changes], seconds))
     return [{"device": clean_name(name), **disk.of_device(change, seconds)} for name, change in changes.items()]
 
 
@@ -112,10 +113,10 @@ def _interfaces(old: Reading, new: Reading, seconds: float, system: Row) -> list
     """Rows of the dataset interfaces; their totals go into `system`."""
     if old.network is None or new.network is None:
         return []
-    before = network.described(old.network, old.interfaces)
-    after = network.described(new.network, new.interfaces)
-    changes = network.deltas(old.network, new.network, before, after)
-    totals = [changes[name] for name in network.physical(after) if name in changes]
+    before = _network_layout(old.network, old.interfaces)
+    after = _network_layout(new.network, new.interfaces)
+    changes = network.deltas(old.network, new.network, before.interfaces, after.interfaces)
+    totals = [changes[name] for name in after.physical if name in changes]
     system.update(network.rates("net_", totals, seconds))
     names = [name for name in network.listed(new.network, after) if name in changes]
     return [{"interface": clean_name(name), **network.rates("", [changes[name]], seconds)} for name in names]

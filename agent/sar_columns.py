@@ -208,7 +208,7 @@ def _percent(value: Optional[float]) -> Optional[float]:
 def _disk_totals(record: Record, disks: Sequence[Row], machine: Machine) -> Row:
     """Whole physical disks only. Operations come from `sar -b`, which tells reads from writes."""
     by_name = {row["device"]: row for row in disks}
-    rows = [by_name[name] for name in disk.physical(disk.described(by_name, machine.block_devices))]
+    rows = [by_name[name] for name in disk.layout(by_name, machine.block_devices).physical]
     io = _part(record, "io")
     return {
         "disk_read_mb": _column_sum(rows, "read_mb"),
@@ -245,7 +245,7 @@ def _interfaces(record: Record) -> list[Row]:
 
 def _network_totals(interfaces: Sequence[Row], machine: Machine) -> Row:
     by_name = {row["interface"]: row for row in interfaces}
-    names = network.physical(network.described(by_name, machine.interfaces))
+    names = network.layout(by_name, machine.interfaces).physical
     return {f"net_{column}": _column_sum((by_name[name] for name in names), column) for column in _NET}
 
 

@@ -21,6 +21,7 @@ from agent.uploader import Uploader
 _LOG = logging.getLogger("perfagent")
 MAX_UNSPOOLED_SAMPLES = 1000
 FINAL_UPLOAD_SECONDS = 10.0
+MAX_UNCOLLECTED_OBJECTS = 2000
 
 
 class Service:
@@ -61,7 +62,6 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _on_stop(self, *_: Any) -> None:
         self._stopping = True
@@ -115,7 +115,8 @@ class Service:
             self._note(outcome)
         if not self._uploader.due():
             return
-        gc.collect()
+        if gc.get_count()[0] > MAX_UNCOLLECTED_OBJECTS:
+            gc.collect()
         self._seal()
         if self._spool.batches():
             self._start_upload()

@@ -54,6 +54,7 @@ class Spool:
         self.counters: Counter[str] = Counter()
         self._journal: Journal | None = None
         self._lock = -1
+        self._number = 0
         self._ages = Ages(now())
 
     def open(self) -> None:
@@ -114,10 +115,25 @@ class Spool:
         if self._journal is None:
             batch_id = new_batch_id()
             self._journal = Journal(f"{self.queue}/{self._next_number():010d}-{batch_id}.journal", batch_id)
-        self._journal.append(lines)
+        try:
+            self._journal.append(lines)
+        except OSError:
+            self._leave_no_empty_journal()
+            raise
+
+    def _leave_no_empty_journal(self) -> None:
+        journal = self._journal
+        if journal is not None and not journal.samples:
+            self._journal = None
+            journal.close()
+            os.unlink(journal.path)
 
     def _next_number(self) -> int:
-        return max((sealed.number for sealed in self.batches()), default=0) + 1
+        """Looked up once: nobody but this spool makes numbers, and a split in the child keeps its batch's."""
+        if not self._number:
+            self._number = max((sealed.number for sealed in self.batches()), default=0)
+        self._number += 1
+        return self._number
 
     def seal(self) -> None:
         """Ends the open batch; from here on its content never changes."""

@@ -16,6 +16,7 @@ from agent.spool import Spool
 
 _LOG = logging.getLogger("perfagent.upload")
 MAX_DRAIN_SECONDS = 300.0
+_PIPE_BYTES = 65_536
 _CRASHED = {
     "sent_batches": 0,
     "sent_samples": 0,
@@ -89,8 +90,11 @@ class Uploader:
         return self.wait(seconds)
 
     def _reap(self) -> dict[str, Any]:
-        with os.fdopen(self._pipe, "rb") as pipe:
-            text = pipe.read()
+        text = chunk = os.read(self._pipe, _PIPE_BYTES)
+        while chunk:
+            chunk = os.read(self._pipe, _PIPE_BYTES)
+            text += chunk
+        os.close(self._pipe)
         os.waitpid(self._pid, 0)
         self._pid, self._pipe = 0, -1
         try:
@@ -120,8 +124,7 @@ def _drain_in_child(
     try:
         signal.set_wakeup_fd(-1)
         stopping: list[int] = []
-        for number in (signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda got, _: stopping.append(got))
         spool.release_lock()

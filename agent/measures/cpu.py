@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.counters import forward
+from agent.counters import all_forward, forward
 from agent.readers.stat import CpuTimes, Stat
+
+_SHARES = ("cpu_user", "cpu_nice", "cpu_system", "cpu_irq", "cpu_iowait", "cpu_steal", "cpu_idle")
 
 
 def shares(old: CpuTimes, new: CpuTimes) -> dict[str, float | None]:
     """Percent of all CPUs, sum 100; all None when no tick was counted."""
-    ticks = _ticks(old, new)
-    total = sum(ticks.values())
-    return {name: 100 * part / total if total else None for name, part in ticks.items()}
-
-
-def _ticks(old: CpuTimes, new: CpuTimes) -> dict[str, int]:
-    return {
-        "cpu_user": forward(old.user, new.user),
-        "cpu_nice": forward(old.nice, new.nice),
-        "cpu_system": forward(old.system, new.system),
-        "cpu_irq": forward(old.irq, new.irq) + forward(old.softirq, new.softirq),
-        "cpu_iowait": forward(old.iowait, new.iowait),
-        "cpu_steal": forward(old.steal, new.steal),
-        "cpu_idle": forward(old.idle, new.idle),
-    }
+    ticks = all_forward(old, new)
+    total = sum(ticks)
+    if not total:
+        return dict.fromkeys(_SHARES)
+    user, nice, system, idle, iowait, irq, softirq, steal = [100 * part / total for part in ticks]
+    return dict(zip(_SHARES, (user, nice, system, irq + softirq, iowait, steal, idle)))
 
 
 def busy_per_core(old: Mapping[int, CpuTimes], new: Mapping[int, CpuTimes]) -> list[float] | None:
@@ -34,13 +27,13 @@ def busy_per_core(old: Mapping[int, CpuTimes], new: Mapping[int, CpuTimes]) -> l
     """
     if not new or not set(new) <= set(old):
         return None
-    return [_busy(_ticks(old[core], new[core])) for core in sorted(new)]
+    return [_busy(old[core], new[core]) for core in sorted(new)]
 
 
-def _busy(ticks: Mapping[str, int]) -> float:
-    total = sum(ticks.values())
-    idle = ticks["cpu_idle"] + ticks["cpu_iowait"]
-    return 100 * (total - idle) / total if total else 0.0
+def _busy(old: CpuTimes, new: CpuTimes) -> float:
+    ticks = CpuTimes._make(all_forward(old, new))
+    total = sum(ticks)
+    return 100 * (total - ticks.idle - ticks.iowait) / total if total else 0.0
 
 
 def rates(old: Stat, new: Stat, seconds: float) -> dict[str, object]:

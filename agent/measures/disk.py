@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.catalogue import MIB
@@ -13,6 +13,8 @@ from agent.readers.block import BlockDevice
 from agent.readers.diskstats import SECTOR_BYTES, DiskCounters
 
 _MB_PER_SECTOR = SECTOR_BYTES / MIB
+_COUNTS = 4
+"""The first fields of DiskDelta, which every kernel has."""
 _PARTITION_NAME = re.compile(r"(.*\d)p\d+|((?:sd|hd|vd|xvd|ubd)[a-z]+)\d+")
 
 
@@ -29,15 +31,23 @@ class DiskDelta(NamedTuple):
     weighted_ms: int | None = None
 
 
+class Layout(NamedTuple):
+    """whole: devices with I/O of their own. physical: those whose sum is the machine's I/O, each operation once."""
+
+    whole: list[str]
+    physical: list[str]
+
+
 _IDLE = DiskDelta(0, 0, 0, 0, 0, 0, 0, 0)
 Devices = Mapping[str, BlockDevice]
 Counters = Mapping[str, DiskCounters]
 
 
-def described(counters: Collection[str], devices: Devices | None) -> dict[str, BlockDevice]:
-    """What each device in /proc/diskstats is: sysfs's word, or a guess from the name where sysfs has none."""
-    known = devices or {}
-    return {name: known.get(name) or _guess(name, counters) for name in counters}
+def layout(names: Collection[str], known: Devices | None) -> Layout:
+    """names: those in /proc/diskstats. known: what sysfs says of them; where it says nothing, the name must do."""
+    devices = {name: (known or {}).get(name) or _guess(name, names) for name in names}
+    whole = _whole(devices)
+    return Layout(whole, _physical(whole, devices))
 
 
 def _guess(name: str, names: Collection[str]) -> BlockDevice:
@@ -47,8 +57,8 @@ def _guess(name: str, names: Collection[str]) -> BlockDevice:
     return BlockDevice(name, virtual=virtual, parent=parent if parent in names else None)
 
 
-def whole(devices: Devices) -> list[str]:
-    """Names of devices with I/O of their own: no loop, ram or zram, no partition of a disk that is there."""
+def _whole(devices: Devices) -> list[str]:
+    """No loop, ram or zram, no partition of a disk that is there, no path of a device that is listed itself."""
     return [
         name
         for name, device in devices.items()
@@ -56,20 +66,16 @@ def whole(devices: Devices) -> list[str]:
     ]
 
 
-def physical(devices: Devices) -> list[str]:
-    """Devices whose sum is the machine's I/O, each operation once.
-
-    Where every device is virtual (a network disk, a container), those that stand on no other stand for the hardware.
-    """
-    candidates = whole(devices)
-    hardware = [name for name in candidates if not devices[name].virtual]
-    return hardware or [name for name in candidates if not devices[name].slaves]
+def _physical(whole: list[str], devices: Devices) -> list[str]:
+    """Where every device is virtual (a network disk, a container), those that stand on no other are the hardware."""
+    hardware = [name for name in whole if not devices[name].virtual]
+    return hardware or [name for name in whole if not devices[name].slaves]
 
 
-def listed(counters: Counters, devices: Devices) -> list[str]:
+def listed(counters: Counters, chosen: Layout) -> list[str]:
     """Devices that get a row: physical ones, and dm, md and other virtual ones that were ever used."""
-    counted = set(physical(devices))
-    return [name for name in whole(devices) if name in counted or counters[name].used]
+    counted = set(chosen.physical)
+    return [name for name in chosen.whole if name in counted or counters[name].used]
 
 
 def delta(old: DiskCounters, new: DiskCounters) -> DiskDelta | None:
@@ -82,19 +88,9 @@ def delta(old: DiskCounters, new: DiskCounters) -> DiskDelta | None:
     )
     if counts is None:
         return None
-    reads, sectors_read, writes, sectors_written = counts
     if old.ticks is None or new.ticks is None:
-        return DiskDelta(reads, sectors_read, writes, sectors_written)
-    return DiskDelta(
-        reads,
-        sectors_read,
-        writes,
-        sectors_written,
-        wrapped(old.ticks.reading, new.ticks.reading),
-        wrapped(old.ticks.writing, new.ticks.writing),
-        wrapped(old.ticks.doing_io, new.ticks.doing_io),
-        wrapped(old.ticks.weighted, new.ticks.weighted),
-    )
+        return DiskDelta(*counts)
+    return DiskDelta(*counts, *map(wrapped, old.ticks, new.ticks))
 
 
 def deltas(old: Counters, new: Counters, names: Iterable[str]) -> dict[str, DiskDelta]:
@@ -103,13 +99,12 @@ def deltas(old: Counters, new: Counters, names: Iterable[str]) -> dict[str, Disk
     return {name: change for name, change in found if change is not None}
 
 
-def _throughput(prefix: str, changes: Iterable[DiskDelta], seconds: float) -> dict[str, float | None]:
-    items = list(changes)
+def _throughput(prefix: str, change: DiskDelta, seconds: float) -> dict[str, float | None]:
     return {
-        f"{prefix}read_mb": sum(item.sectors_read for item in items) * _MB_PER_SECTOR / seconds,
-        f"{prefix}write_mb": sum(item.sectors_written for item in items) * _MB_PER_SECTOR / seconds,
-        f"{prefix}read_iops": sum(item.reads for item in items) / seconds,
-        f"{prefix}write_iops": sum(item.writes for item in items) / seconds,
+        f"{prefix}read_mb": change.sectors_read * _MB_PER_SECTOR / seconds,
+        f"{prefix}write_mb": change.sectors_written * _MB_PER_SECTOR / seconds,
+        f"{prefix}read_iops": change.reads / seconds,
+        f"{prefix}write_iops": change.writes / seconds,
     }
 
 
@@ -118,21 +113,24 @@ def totals(changes: Iterable[DiskDelta], seconds: float) -> dict[str, float | No
     items = list(changes)
     if not items:
         return {}
+    columns = _throughput("disk_", _together([item[:_COUNTS] for item in items]), seconds)
     timed = [item for item in items if item.io_ms is not None]
-    columns = _throughput("disk_", items, seconds)
-    columns["disk_await_ms"] = _await(
-        sum(item.reads + item.writes for item in timed),
-        sum((item.reading_ms or 0) + (item.writing_ms or 0) for item in timed),
-    )
     if timed:
-        columns["disk_queue_depth"] = sum(item.weighted_ms or 0 for item in timed) / (1000 * seconds)
-        columns["disk_io_util"] = max(_util(item.io_ms, seconds) or 0.0 for item in timed)
+        whole = _together(timed)
+        columns["disk_await_ms"] = _await(whole.reads + whole.writes, (whole.reading_ms or 0) + (whole.writing_ms or 0))
+        columns["disk_queue_depth"] = (whole.weighted_ms or 0) / (1000 * seconds)
+        columns["disk_io_util"] = max([_util(item.io_ms, seconds) or 0.0 for item in timed])
     return columns
+
+
+def _together(changes: Iterable[Sequence[int | None]]) -> DiskDelta:
+    """The sum over devices, of which none has an empty field."""
+    return DiskDelta(*map(sum, zip(*changes)))
 
 
 def of_device(change: DiskDelta, seconds: float) -> dict[str, float | None]:
     """The columns of the dataset disks."""
-    columns = _throughput("", [change], seconds)
+    columns = _throughput("", change, seconds)
     columns["read_await_ms"] = _await(change.reads, change.reading_ms)
     columns["write_await_ms"] = _await(change.writes, change.writing_ms)
     columns["queue_depth"] = None if change.weighted_ms is None else change.weighted_ms / (1000 * seconds)

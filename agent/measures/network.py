@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from core.catalogue import MIB
 
@@ -41,10 +42,17 @@ _VIRTUAL_PREFIXES = (
 )
 
 
-def described(counters: Iterable[str], interfaces: Interfaces | None) -> dict[str, Interface]:
-    """What each interface is: sysfs's word, or a guess from the name where sysfs has none."""
-    known = interfaces or {}
-    return {name: known.get(name) or _guess(name) for name in counters}
+class Layout(NamedTuple):
+    """interfaces: what each is. physical: those whose sum is the machine's traffic, each packet once."""
+
+    interfaces: Interfaces
+    physical: list[str]
+
+
+def layout(names: Iterable[str], known: Interfaces | None) -> Layout:
+    """names: those in /proc/net/dev. known: what sysfs says of them; where it says nothing, the name must do."""
+    interfaces = {name: (known or {}).get(name) or _guess(name) for name in names}
+    return Layout(interfaces, _physical(interfaces))
 
 
 def _guess(name: str) -> Interface:
@@ -52,20 +60,19 @@ def _guess(name: str) -> Interface:
     return Interface(name, stacked=virtual)
 
 
-def physical(interfaces: Interfaces) -> list[str]:
-    """Interfaces whose sum is the machine's traffic, each packet once.
+def _physical(interfaces: Interfaces) -> list[str]:
+    """A port whose master is hardware too (the virtual function below a cloud's synthetic card) is counted there.
 
-    A port whose master is hardware too (the virtual function below a cloud's synthetic card) is counted there. Where
-    no interface has hardware (a container), the endpoints stand for it.
+    Where no interface has hardware (a container), the endpoints stand for it.
     """
     hardware = {name for name, interface in interfaces.items() if interface.has_device}
     counted = [name for name in interfaces if name in hardware and interfaces[name].master not in hardware]
     return counted or [name for name, interface in interfaces.items() if interface.endpoint]
 
 
-def listed(counters: Counters, interfaces: Interfaces) -> list[str]:
+def listed(counters: Counters, chosen: Layout) -> list[str]:
     """Interfaces that get a row: all but lo, and but virtual ones that never carried a packet."""
-    counted = set(physical(interfaces))
+    counted = set(chosen.physical)
     return [name for name in counters if name != "lo" and (name in counted or counters[name].used)]
 
 
@@ -82,8 +89,5 @@ def deltas(old: Counters, new: Counters, before: Interfaces, after: Interfaces) 
 
 def rates(prefix: str, changes: Iterable[Delta], seconds: float) -> dict[str, float | None]:
     """Columns of all those interfaces together; empty when there are none."""
-    items = list(changes)
-    if not items:
-        return {}
-    sums = map(sum, zip(*items))
+    sums = map(sum, zip(*changes))
     return {prefix + name: total / scale / seconds for (name, scale), total in zip(_COLUMNS, sums)}

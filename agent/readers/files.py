@@ -26,10 +26,10 @@ class Tree:
         handle = self._handles.get(name)
         if handle is not None:
             try:
-                return _decode(_read_all(handle))
+                return _read_all(handle)
             except OSError:
                 self.forget(name)
-        return _decode(_read_all(self.handle(name)))
+        return _read_all(self.handle(name))
 
     def handle(self, name: str) -> int:
         """An open handle of the file, which stays this tree's."""
@@ -54,21 +54,17 @@ def read_text(path: str) -> str:
     """The whole of a file that is read once. OSError when it cannot be read."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _decode(_read_all(handle))
+        return _read_all(handle)
     finally:
         os.close(handle)
 
 
-def _read_all(handle: int) -> bytes:
+def _read_all(handle: int) -> str:
     """Until the kernel says end: a seq_file hands out a page at a time, whatever is asked for."""
     data = chunk = os.pread(handle, _CHUNK, 0)
     while chunk:
         chunk = os.pread(handle, _CHUNK, len(data))
         data += chunk
-    return data
-
-
-def _decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _STACKED_TYPES = frozenset(("bond", "bridge", "vlan", "macvlan", "macvtap", "ipvlan", "team", "vxlan", "geneve", "gre"))
@@ -55,30 +57,26 @@ class InterfaceTree:
 
     def __init__(self, sys_root: str) -> None:
         self._folder = f"{sys_root}/class/net"
-        self._known: dict[str, tuple[int, Interface]] = {}
-        self._has_hardware = False
+        self._inodes: dict[str, int] = {}
+        self._masters: list[tuple[str, str | None]] = []
+        self._found: dict[str, Interface] = {}
 
     def read(self) -> dict[str, Interface]:
-        """Interfaces by name; OSError when sysfs is not there."""
+        """Interfaces by name, the very same object until one changes; OSError when sysfs is not there."""
         with os.scandir(self._folder) as entries:
-            looked = {entry.name: self._look(entry) for entry in entries}
-        self._known = {name: found for name, found in looked.items() if found is not None}
-        found = {name: interface for name, (_, interface) in self._known.items()}
-        self._has_hardware = any(interface.has_device for interface in found.values())
-        return found
+            inodes = {entry.name: entry.inode() for entry in entries if not entry.is_file(follow_symlinks=False)}
+        if inodes != self._inodes or any(_master(path) != master for path, master in self._masters):
+            self._found = _read_interfaces(self._folder, inodes)
+            self._masters = list(self._bearing_masters())
+            self._inodes = {name: inodes[name] for name in self._found}
+        return self._found
 
-    def _look(self, entry: os.DirEntry[str]) -> tuple[int, Interface] | None:
-        """None for a file (`bonding_masters`), and for an interface that has just gone."""
-        known = self._known.get(entry.name)
-        if known is not None and known[0] == entry.inode() and self._has_same_master(entry.path, known[1]):
-            return known
-        try:
-            return entry.inode(), _read_interface(entry.path, entry.name)
-        except OSError:
-            return None
-
-    def _has_same_master(self, path: str, known: Interface) -> bool:
-        return (self._has_hardware and not known.has_device) or known.master == _master(path)
+    def _bearing_masters(self) -> Iterator[tuple[str, str | None]]:
+        has_hardware = any(interface.has_device for interface in self._found.values())
+        for interface in self._found.values():
+            if interface.has_device or not has_hardware:
+                path = f"{self._folder}/{interface.name}/master"
+                yield path, interface.master
 
 
 def read(sys_root: str) -> dict[str, Interface]:
@@ -86,9 +84,21 @@ def read(sys_root: str) -> dict[str, Interface]:
     return InterfaceTree(sys_root).read()
 
 
+def _read_interfaces(folder: str, names: Iterable[str]) -> dict[str, Interface]:
+    """Without those that have just gone."""
+    found: dict[str, Interface] = {}
+    for name in names:
+        with contextlib.suppress(OSError):
+            found[name] = _read_interface(f"{folder}/{name}", name)
+    return found
+
+
 def _master(path: str) -> str | None:
+    """path: of the link. Asked for first, because an exception costs more, and most interfaces have no master."""
+    if not os.access(path, os.F_OK, follow_symlinks=False):
+        return None
     try:
-        return os.readlink(f"{path}/master").rsplit("/", 1)[-1]
+        return os.readlink(path).rsplit("/", 1)[-1]
     except OSError:
         return None
 
@@ -99,7 +109,9 @@ def _read_interface(path: str, name: str) -> Interface:
     stacked = "bridge" in present or "bonding" in present or any(entry.startswith("lower_") for entry in entries)
     kind = "tun" if "tun_flags" in present else parse_kind(_text(f"{path}/uevent"))
     ifindex = _text(f"{path}/ifindex").strip()
-    return Interface(name, int(ifindex) if ifindex.isdigit() else 0, "device" in present, kind, _master(path), stacked)
+    return Interface(
+        name, int(ifindex) if ifindex.isdigit() else 0, "device" in present, kind, _master(f"{path}/master"), stacked
+    )
 
 
 def parse_kind(uevent: str) -> str:

@@ -45,6 +45,8 @@ def parse(text: str) -> Meminfo:
         field = _FIELDS.get(name)
         if field is not None:
             sizes[field] = _size(line, rest)
+            if len(sizes) == len(_FIELDS):
+                break
     if "total" not in sizes:
         raise ParseError("/proc/meminfo has no MemTotal")
     return Meminfo(**sizes)

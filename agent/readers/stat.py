@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from agent.readers.files import ParseError, Tree
 
-_CORE_FIELDS = 4
-"""user, nice, system, idle: all that Linux 2.4 had; each later field is 0 where it is missing."""
+_FIELDS = 8
+_COUNTS = ("ctxt", "procs_running", "procs_blocked")
 
 
 class CpuTimes(NamedTuple):
-    """Ticks since boot. guest and guest_nice are left out: the kernel counts them in user and nice already."""
+    """Ticks since boot. guest and guest_nice are left out: the kernel counts them in user and nice already.
+
+    user, nice, system, idle: all that Linux 2.4 had; each later field is 0 where it is missing.
+    """
 
     user: int
     nice: int
@@ -43,23 +45,21 @@ def parse(text: str) -> Stat:
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
         if name == "cpu":
-            cpu = _times(line, rest.split())
+            cpu = _times(line, rest)
         elif name.startswith("cpu") and name[3:].isdigit():
-            cores[int(name[3:])] = _times(line, rest.split())
-        elif name in ("ctxt", "procs_running", "procs_blocked"):
+            cores[int(name[3:])] = _times(line, rest)
+        elif name in _COUNTS:
             counts[name] = _count(line, rest)
     if cpu is None:
         raise ParseError("/proc/stat has no line cpu")
     return Stat(cpu, cores, counts.get("ctxt"), counts.get("procs_running"), counts.get("procs_blocked"))
 
 
-def _times(line: str, fields: Sequence[str]) -> CpuTimes:
-    if len(fields) < _CORE_FIELDS:
-        raise ParseError(f"/proc/stat has a short line: {line[:80]!r}")
+def _times(line: str, text: str) -> CpuTimes:
     try:
-        return CpuTimes(*map(int, fields[:8]))
-    except ValueError:
-        raise ParseError(f"/proc/stat has a line that is not numbers: {line[:80]!r}") from None
+        return CpuTimes(*map(int, text.split()[:_FIELDS]))
+    except (ValueError, TypeError):
+        raise ParseError(f"/proc/stat has a line that is short or not numbers: {line[:80]!r}") from None
 
 
 def _count(line: str, text: str) -> int:

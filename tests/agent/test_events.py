@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ def state(tmp_path: Any) -> State:
 def after(state: State, seconds: float, boot_id: str = "boot-1") -> Reading:
     """A service that sampled at NOW, was away, and starts again."""
     state.status.last_sample, state.status.boot_id = NOW, "boot-1"
-    new = replace(READING, instant=Instant(NOW + seconds, 100 + seconds, 100 + seconds), boot_id=boot_id)
+    new = READING._replace(instant=Instant(NOW + seconds, 100 + seconds, 100 + seconds), boot_id=boot_id)
     state.note_start(new, 0.0, 60)
     return new
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +120,7 @@ OLD = Reading(Instant(1000, 100, 100), "boot", stat=Stat(CpuTimes(0, 0, 0, 0), {
 
 def later(wall: float = 60, monotonic: float = 60, boottime: float = 60, boot: str = "boot") -> Reading:
     instant = Instant(1000 + wall, 100 + monotonic, 100 + boottime)
-    return replace(OLD, instant=instant, boot_id=boot, stat=Stat(CpuTimes(50, 0, 0, 50), {}))
+    return OLD._replace(instant=instant, boot_id=boot, stat=Stat(CpuTimes(50, 0, 0, 50), {}))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +154,6 @@ def test_the_first_sample_has_gauges_only() -> None:
 
 
 def test_a_reader_that_failed_leaves_its_columns_empty_and_the_others_full() -> None:
-    built = sample.build(OLD, replace(later(), meminfo=None, failures={"meminfo": "gone"}), 60)
+    built = sample.build(OLD, later()._replace(meminfo=None, failures={"meminfo": "gone"}), 60)
     assert built.rows["system"][0]["cpu_user"] == 50
     assert "mem_total_mb" not in built.rows["system"][0]

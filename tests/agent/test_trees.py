@@ -48,9 +48,9 @@ def system(tree: Path) -> Any:
 def test_disk_totals_count_whole_physical_disks_only(tree: Path, expected: Any) -> None:
     new = readings(tree)[1]
     assert new.disks is not None
-    devices = disk.described(new.disks, new.block_devices)
-    assert sorted(disk.physical(devices)) == expected["physical_disks"]
-    assert sorted(disk.listed(new.disks, devices)) == expected["disk_rows"]
+    chosen = disk.layout(new.disks, new.block_devices)
+    assert sorted(chosen.physical) == expected["physical_disks"]
+    assert sorted(disk.listed(new.disks, chosen)) == expected["disk_rows"]
 
 
 def test_disk_rates_are_the_sum_of_the_physical_disks(system: Any, expected: Any) -> None:
@@ -65,9 +65,9 @@ def test_disk_rates_are_the_sum_of_the_physical_disks(system: Any, expected: Any
 def test_network_totals_count_each_packet_once(tree: Path, expected: Any, system: Any) -> None:
     new = readings(tree)[1]
     assert new.network is not None
-    interfaces = network.described(new.network, new.interfaces)
-    assert sorted(network.physical(interfaces)) == expected["physical_interfaces"]
-    assert sorted(network.listed(new.network, interfaces)) == expected["interface_rows"]
+    chosen = network.layout(new.network, new.interfaces)
+    assert sorted(chosen.physical) == expected["physical_interfaces"]
+    assert sorted(network.listed(new.network, chosen)) == expected["interface_rows"]
     assert system["net_rx_mb"] == pytest.approx(0.1 * len(expected["physical_interfaces"]))
     assert system["net_tx_packets"] == pytest.approx(20 * len(expected["physical_interfaces"]))
     assert system["net_rx_drops"] == pytest.approx(0.1 * len(expected["physical_interfaces"]))
