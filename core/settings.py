@@ -157,6 +157,7 @@ INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARE
 TENANT_MODEL = "partners.Partner"
 TENANT_DOMAIN_MODEL = "partners.Domain"
 TENANT_LIMIT_SET_CALLS = True
+GET_EXECUTOR_FUNCTION = "partners.migrating.get_executor"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
