@@ -19,13 +19,19 @@ PREFIX = "pfl"
 def make(kind: LinkKind, email: str, hours: int, *, actor: str, role: str = "") -> Secret:
     """A new link; earlier ones of that kind for the same person stop. Run it in a transaction."""
     now = timezone.now()
-    Link.objects.live(now).filter(kind=kind, email=email).update(revoked_at=now)
+    revoke(kind, email)
     secret = generate(PREFIX)
     Link.objects.create(
         kind=kind, email=email, role=role, link_id=secret.public_id, digest=secret.digest, created_by=actor,
         expires_at=now + timedelta(hours=hours),
     )  # fmt: skip
     return secret
+
+
+def revoke(kind: LinkKind, email: str) -> None:
+    """Those of that kind that still work for the person."""
+    now = timezone.now()
+    Link.objects.live(now).filter(kind=kind, email=email).update(revoked_at=now)
 
 
 def find(kind: LinkKind, text: str) -> Link:

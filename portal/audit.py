@@ -29,7 +29,9 @@ KNOWN = (
     "user.deactivated", "user.reactivated", "token.made", "token.revoked", "collector.registered",
     "collector.changed", "collector.retired", "key.rotated", "enrolment_token.made", "enrolment_token.revoked",
     "upload", "export", "audit.exported", "report.asked", "report.made", "report.read", "report.deleted",
-    "settings.changed", "partner.opened", "partner.terms_changed", "partner.suspended", "partner.resumed",
+    "confirm_failed", "factor.added", "factor.removed", "factors.reset", "recovery_codes.made", "recovery_code.used",
+    "identity_provider.changed", "identity.linked", "identity.unlinked", "settings.changed",
+    "partner.opened", "partner.terms_changed", "partner.suspended", "partner.resumed",
     "visit.granted", "operator.entered", "operator.left",
 )  # fmt: skip
 """Offered while typing; any other event can be asked for too."""

@@ -8,17 +8,16 @@ from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django import forms
-from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
 from accounts import audit, factors, passkeys, roles
-from core.limits import client_ip, limit
-from portal import entering
+from core.limits import client_ip
+from portal import entering, tries
 from portal.access import PageRequest, page
-from portal.second_step import WRONG, CodeForm, check_code, limit_by_address
+from portal.second_step import WRONG, CodeForm, check_code
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PageRequest, P], HttpResponseBase]
@@ -49,7 +48,7 @@ def confirm(request: PageRequest) -> HttpResponse:
     """By password, or by any second factor of the account."""
     if request.method != "POST":
         return _ask(request)
-    limit_by_address(request)
+    tries.by_address(request)
     problem = _problem(request)
     if problem:
         audit.record("confirm_failed", user=request.user.email, ip=client_ip(request), status="refused")
@@ -76,8 +75,7 @@ def _problem(request: PageRequest) -> str:
 
 
 def _wrong_password(request: PageRequest, password: str) -> str:
-    account = f"{request.tenant.schema_name}:{request.user.email}"
-    limit(request, "sign-in-account", account, settings.SIGN_IN_RATE, fail_open=False)
+    tries.by_account(request, request.user.email)
     return "" if request.user.check_password(password) else "This is not your password."
 
 

@@ -8,7 +8,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -18,9 +17,9 @@ from accounts import audit, identities, links, oidc, providers, roles
 from accounts.models import IdentityProvider, Link, LinkKind, User
 from accounts.oidc import Client, Endpoints, Journey, Person
 from core.errors import ServiceError
-from core.limits import client_ip, client_network, limit
+from core.limits import client_ip
 from core.sealed import SealBrokenError
-from portal import entering
+from portal import entering, tries
 from portal.access import PageRequest, page
 from portal.confirming import confirmed
 
@@ -52,7 +51,7 @@ class Trip:
 @page(None)
 def start(request: PageRequest) -> HttpResponse:
     """To the provider; what counts is checked when the browser comes back."""
-    _limit(request)
+    tries.by_address(request)
     if isinstance(request.user, User):
         return HttpResponseRedirect(entering.onward(request))
     request.session.set_expiry(TRIP_SECONDS)
@@ -62,7 +61,7 @@ def start(request: PageRequest) -> HttpResponse:
 @page(None)
 def join(request: PageRequest, secret: str) -> HttpResponse:
     """By an invitation; it is used up when the browser comes back."""
-    _limit(request)
+    tries.by_address(request)
     invitation = links.find(LinkKind.INVITATION, secret)
     request.session.flush()
     request.session.set_expiry(TRIP_SECONDS)
@@ -92,7 +91,7 @@ def unlink(request: PageRequest, identity_id: int) -> HttpResponse:
 @page(None)
 def callback(request: PageRequest) -> HttpResponse:
     """The way back. Each state works once, in the session that it was made for."""
-    _limit(request)
+    tries.by_address(request)
     try:
         trip = _take(request)
         person = _ask(request, trip)
@@ -193,7 +192,3 @@ def _trouble(code: str) -> str:
         return "The identity provider did not let you in, or you stopped there."
     told = f" ({code})" if re.fullmatch(r"[a-z_]{1,40}", code) else ""
     return f"The identity provider answered with an error{told}. Ask an Admin."
-
-
-def _limit(request: PageRequest) -> None:
-    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)

@@ -15,8 +15,8 @@ from django.urls import reverse
 from accounts import links, mail, people, providers
 from accounts.models import LinkKind, User
 from core.errors import ServiceError
-from core.limits import client_ip, client_network, limit
-from portal import entering
+from core.limits import client_ip, limit
+from portal import entering, tries
 from portal.access import PageRequest, page
 from portal.people import mail_text, reset_url
 
@@ -59,7 +59,7 @@ class ForgotForm(forms.Form):
 @page(None, "GET", "HEAD", "POST")
 def invitation(request: PageRequest, secret: str) -> HttpResponse:
     """The invited person sets name and password, and is in."""
-    _limit(request)
+    tries.by_address(request)
     link = links.find(LinkKind.INVITATION, secret)
     form = JoinForm(User(email=link.email), request.POST or None)
     if not form.is_valid():
@@ -73,7 +73,7 @@ def invitation(request: PageRequest, secret: str) -> HttpResponse:
 @page(None, "GET", "HEAD", "POST")
 def new_password(request: PageRequest, secret: str) -> HttpResponse:
     """Every session of the account ends; this browser gets a new one."""
-    _limit(request)
+    tries.by_address(request)
     link = links.find(LinkKind.RESET, secret)
     form = NewPasswordForm(people.active(link.email), request.POST or None)
     if not form.is_valid():
@@ -88,7 +88,7 @@ def forgot(request: PageRequest) -> HttpResponse:
     if not settings.SENDS_MAIL:
         raise ServiceError("REQUEST_001", "This portal sends no mail. Ask an Admin for a link to a new password.")
     if request.method == "POST":
-        _limit(request)
+        tries.by_address(request)
     form = ForgotForm(request.POST or None)
     if not form.is_valid():
         return render(request, "portal/forgot.html", {"form": form})
@@ -103,10 +103,6 @@ def _send_reset(request: PageRequest, email: str) -> None:
         secret = people.offer_reset(user, actor=email, ip=client_ip(request))
         text = mail_text(request, "New password", reset_url(request, secret), settings.RESET_HOURS)
         mail.send_later(email, *text)
-
-
-def _limit(request: PageRequest) -> None:
-    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
 
 
 def _ask(request: PageRequest, form: NewPasswordForm, title: str, email: str, **more: Any) -> HttpResponse:

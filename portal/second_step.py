@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 
 from django import forms
-from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
 from accounts import audit, factors, passkeys
 from accounts.models import User
-from core.limits import client_ip, client_network, limit
+from core.limits import client_ip
 from core.sealed import SealBrokenError
-from portal import entering
+from portal import entering, tries
 from portal.access import PageRequest, page
 from portal.entering import MOST_TRIES, Pending
 
@@ -38,7 +37,7 @@ def sign_in_factor(request: PageRequest) -> HttpResponse:
         return redirect("sign-in")
     if request.method != "POST":
         return _ask(request, user, CodeForm())
-    limit_by_address(request)
+    tries.by_address(request)
     if "credential" in request.POST:
         return _by_passkey(request, pending, user)
     form = CodeForm(request.POST)
@@ -54,7 +53,7 @@ def sign_in_factor(request: PageRequest) -> HttpResponse:
 @page(None, "POST")
 def sign_in_passkey(request: PageRequest) -> HttpResponse:
     """A passkey alone: it asked its owner for a PIN, finger or face, so that it is two factors in one."""
-    limit_by_address(request)
+    tries.by_address(request)
     answer = request.POST.get("credential", "")
     try:
         user = passkeys.owner(answer)
@@ -70,7 +69,7 @@ def sign_in_passkey(request: PageRequest) -> HttpResponse:
 @page(None, "POST")
 def passkey_challenge(request: PageRequest) -> HttpResponse:
     """What the browser needs to use a passkey: of the person signed in or halfway in, else of anybody."""
-    limit_by_address(request)
+    tries.by_address(request)
     pending = entering.pending(request)
     user = request.user if isinstance(request.user, User) else pending.user() if pending else None
     options = passkeys.ask(user)
@@ -81,17 +80,12 @@ def passkey_challenge(request: PageRequest) -> HttpResponse:
 
 def check_code(request: PageRequest, user: User, code: str) -> str:
     """The factor that the code is of, or ""; tries are limited for the account, from wherever they come."""
-    account = f"{request.tenant.schema_name}:{user.pk}"
-    limit(request, "second-factor", account, settings.SECOND_FACTOR_RATE, fail_open=False)
+    tries.by_factor(request, user.pk)
     try:
         return factors.check_code(user, code, ip=client_ip(request))
     except SealBrokenError as error:
         logger.error("%s The second factor of account %s is refused.", error, user.pk)
         return ""
-
-
-def limit_by_address(request: PageRequest) -> None:
-    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
 
 
 def _by_passkey(request: PageRequest, pending: Pending, user: User) -> HttpResponse:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, logout, update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from accounts import audit, providers, roles, sessions, visits
-from accounts.models import User
-from core.limits import client_ip, client_network, limit
-from portal import entering
+from accounts import audit, links, providers, roles, sessions, visits
+from accounts.models import LinkKind, User
+from core.limits import client_ip
+from portal import entering, tries
 from portal.access import PageRequest, page
 from portal.forms import SignInForm
 
@@ -26,13 +27,12 @@ def sign_in(request: PageRequest) -> HttpResponse:
         if isinstance(request.user, User):
             return HttpResponseRedirect(entering.onward(request))
         return _ask(request, SignInForm())
-    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
+    tries.by_address(request)
     form = SignInForm(request.POST)
     if not form.is_valid():
         return _ask(request, form)
     email = form.cleaned_data["email"].lower()
-    account = f"{request.tenant.schema_name}:{email}"
-    limit(request, "sign-in-account", account, settings.SIGN_IN_RATE, fail_open=False)
+    tries.by_account(request, email)
     user = authenticate(request, username=email, password=form.cleaned_data["password"])
     if user is None:
         audit.record("sign_in_failed", user=email, ip=client_ip(request), status="refused")
@@ -65,14 +65,22 @@ def sign_out(request: PageRequest) -> HttpResponse:
 
 @page(roles.OWN_ACCOUNT, "GET", "HEAD", "POST")
 def password(request: PageRequest) -> HttpResponse:
-    """Changing it ends every other session of the account."""
+    """Changing it ends every other session of the account, and links to a new password.
+
+    Whoever has none, because they came from the identity provider, sets a first one after proving who they are.
+    """
+    has_one = request.user.has_usable_password()
+    if not has_one and not entering.is_confirmed(request):
+        return redirect(f"{reverse('confirm')}?next={reverse('password')}")
     if request.method == "POST":
-        limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
-    form = PasswordChangeForm(request.user, request.POST or None)
+        tries.by_address(request)
+        tries.by_account(request, request.user.email)
+    form = (PasswordChangeForm if has_one else SetPasswordForm)(request.user, request.POST or None)
     if not form.is_valid():
         return render(request, "portal/password.html", {"form": form})
     update_session_auth_hash(request, form.save())
     sessions.end_all(request.user, but=request.session.session_key)
+    links.revoke(LinkKind.RESET, request.user.email)
     audit.record("password_changed", user=request.user.email, ip=client_ip(request))
     messages.success(request, "Your password is changed. Other browsers are signed out.")
     return redirect("fleet")

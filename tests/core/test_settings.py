@@ -10,6 +10,8 @@ from typing import Any
 
 import environ
 import pytest
+from django.conf import global_settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
@@ -190,6 +192,13 @@ def test_in_production_cookies_belong_to_one_host_and_travel_over_tls_only(tmp_p
     }  # fmt: skip
     assert not hasattr(settings, "SESSION_COOKIE_DOMAIN")
     assert not hasattr(settings, "CSRF_COOKIE_DOMAIN")
+
+
+def test_in_production_passwords_are_hashed_slowly(tmp_path: Path) -> None:
+    """Tests hash them fast; what they run without is Django's own list, with PBKDF2 first."""
+    assert not hasattr(settings, "PASSWORD_HASHERS")
+    assert global_settings.PASSWORD_HASHERS[0].endswith(".PBKDF2PasswordHasher")
+    assert PBKDF2PasswordHasher.iterations >= 1_000_000
 
 
 def test_redis_that_hangs_does_not_hang_a_request(tmp_path: Path) -> None:

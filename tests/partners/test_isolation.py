@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
@@ -54,6 +55,14 @@ def test_a_tenant_without_its_schema_reads_nothing_from_public(gamma: Cast) -> N
     assert person.get("/").status_code == 500
     answer = machine.post(UPLOAD, b"timestamp,cpu_user\n", content_type="text/csv")
     assert (answer.status_code, answer.json()["code"]) == (500, "SERVER_001")
+
+
+def test_second_factors_are_in_the_tenants_alone(alpha: Cast) -> None:
+    """Trap 24: an app of others, too."""
+    with schema_context(alpha.schema):
+        assert not Authenticator.objects.exists()
+    with pytest.raises(ProgrammingError), schema_context("public"), transaction.atomic():
+        Authenticator.objects.exists()
 
 
 def test_a_request_has_only_its_own_schema_in_the_path(alpha: Cast) -> None:

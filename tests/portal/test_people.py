@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django_tenants.utils import schema_context
 from accounts import mail as portal_mail
 from accounts.models import AuditEvent, Link, Role, User
 from tests.cast import PASSWORD, Cast
+from tests.receivers import mailing
 
 FRESH = "a much better horse 7"
 JOIN = {"name": "Ann", "password": FRESH, "again": FRESH}
@@ -192,6 +194,22 @@ def test_forgotten_passwords_read_the_same_for_everybody(
     assert [message.to for message in mail.outbox] == [["viewer@alpha.example"]]
     path = path_in(str(mail.outbox[0].body))
     assert alpha.client().post(path, {"password": FRESH, "again": FRESH}).status_code == 302
+
+
+def test_a_forgotten_password_goes_through_a_real_mail_server(alpha: Cast, settings: Any) -> None:
+    with mailing() as server:
+        settings.SENDS_MAIL, settings.EMAIL_HOST, settings.EMAIL_PORT = True, "127.0.0.1", server.port
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        alpha.client().post("/forgot", {"email": "viewer@alpha.example"})
+        for _ in range(500):
+            if server.got:
+                break
+            time.sleep(0.01)
+        (message,) = server.mails()
+    assert (message["To"], message["Subject"]) == ("viewer@alpha.example", "New password: Alpha")
+    path = path_in(message.get_content())
+    answer = alpha.client().post(path, {"password": FRESH, "again": FRESH})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
 
 
 def test_no_password_and_no_link_is_in_the_audit_log(alpha: Cast) -> None:

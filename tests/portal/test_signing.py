@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.cache import caches
 from django.test import Client
 from django_tenants.utils import schema_context
 
+from accounts import people
 from accounts.models import AuditEvent, Role, User
 from tests.cast import PASSWORD, Cast
 
@@ -143,6 +145,44 @@ def test_a_changed_password_signs_other_browsers_out(alpha: Cast) -> None:
     assert elsewhere.get("/").status_code == 302
     assert sign_in(alpha.client(), "viewer@alpha.example", fresh).status_code == 302
     assert "password_changed" in [event for event, _, _ in events(alpha)]
+
+
+def test_a_changed_password_ends_links_to_a_new_one(alpha: Cast) -> None:
+    with schema_context(alpha.schema):
+        secret = people.offer_reset(alpha.user(Role.VIEWER), actor="test", ip=None)
+    fresh = "a much better horse 7"
+    fields = {"old_password": PASSWORD, "new_password1": fresh, "new_password2": fresh}
+    assert alpha.client().get(f"/new-password/{secret}").status_code == 200
+    alpha.client(Role.VIEWER).post("/password", fields)
+    assert alpha.client().get(f"/new-password/{secret}").status_code == 404
+
+
+def test_whoever_has_no_password_sets_a_first_one_after_a_fresh_proof(alpha: Cast) -> None:
+    """They came from the identity provider."""
+    client = alpha.client()
+    sign_in(client, "viewer@alpha.example")
+    with schema_context(alpha.schema):
+        user = alpha.user(Role.VIEWER)
+        user.set_unusable_password()
+        user.save()
+        client.force_login(user)
+    fresh = {"new_password1": "a much better horse 7", "new_password2": "a much better horse 7"}
+    assert client.post("/password", fresh)["Location"].startswith("/confirm?")
+    session = client.session
+    session["confirmed_at"] = time.time()
+    with schema_context(alpha.schema):
+        session.save()
+    assert client.post("/password", fresh)["Location"] == "/"
+    assert sign_in(alpha.client(), "viewer@alpha.example", fresh["new_password1"]).status_code == 302
+
+
+def test_guesses_of_the_old_password_are_limited(alpha: Cast, settings: Any) -> None:
+    settings.SIGN_IN_RATE = "2/m"
+    client = alpha.client(Role.VIEWER)
+    fields = {"old_password": "wrong", "new_password1": "x", "new_password2": "x"}
+    addresses = [f"192.0.2.{number}" for number in range(3)]
+    statuses = [client.post("/password", fields, REMOTE_ADDR=address).status_code for address in addresses]
+    assert statuses == [200, 200, 429]
 
 
 def test_the_old_password_is_asked_for(alpha: Cast) -> None:
