@@ -75,6 +75,8 @@ class Book:
         alert, fired = self.alerts.get(key), self.fired.get(key, ())
         if alert is None:
             return Standing(fired=fired)
+        if alert.fired_at:
+            fired = tuple(moment for moment in fired if alert.fired_at - REMEMBERED < moment <= alert.fired_at)
         return Standing(alert.since, alert.fired_at, alert.clear_since, fired)
 
     def judge(self, rule: Rule, place: Place, found: Found) -> Alert | None:
@@ -85,8 +87,9 @@ class Book:
         grace = timedelta(seconds=0 if rule.kind == Kind.NO_DATA else rule.grace_seconds)
         after, turns = judging.step(self.standing(key), found.at, found.verdict, grace)
         alert = self.alerts.get(key) or self.add(rule, place, found.at)
+        alert.evaluated_at = found.at
         if found.verdict != Verdict.UNKNOWN:
-            alert.value, alert.evidence, alert.evaluated_at = found.value, found.evidence(), found.at
+            alert.value, alert.evidence = found.value, found.evidence()
         self.touch(alert)
         for turn in turns:
             self._turned(alert, turn, found.at, after)

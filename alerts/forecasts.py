@@ -21,6 +21,8 @@ from analysis.trends import Filling
 from analysis.windows import rounded
 
 SHORT = "history under five days"
+ROLLED_UP = timedelta(hours=1)
+"""The newest hour is rolled up a quarter of an hour after it ended, and is left out."""
 
 
 def judge(scene: Scene, done: datetime | None) -> datetime | None:
@@ -41,11 +43,12 @@ def history(
     """The hours that evaluations from `first` to `last` look at."""
     store = STORES[rule.quantity]
     used, total = store.over_hour()
-    return growth.read(store.dataset, used, total, collector_ids, first - timedelta(days=growth.DAYS), last)
+    start = first - ROLLED_UP - timedelta(days=growth.DAYS)
+    return growth.read(store.dataset, used, total, collector_ids, start, last - ROLLED_UP)
 
 
 def verdict(rule: Rule, hours: Sequence[Hour], at: datetime) -> Found:
-    found = growth.filling(hours, at)
+    found = growth.filling(hours, at - ROLLED_UP)
     middle = _middle(found)
     return Found(at, _verdict(rule, found), middle, lambda: _evidence(rule, found, middle, at))
 

@@ -70,7 +70,7 @@ class Standing:
     @property
     def hold(self) -> timedelta:
         """How long it must be clear; `fired` counts this time."""
-        doublings: int = 2 ** (max(len(self.fired), 1) - 1)
+        doublings: int = 2 ** min(max(len(self.fired), 1) - 1, 10)
         return min(HOLD * doublings, LONGEST_HOLD)
 
 

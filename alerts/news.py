@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from alerts.book import Place
 from alerts.models import Alert, Kind, Known, Rule, Run, State
 from alerts.quantities import EVENTS
-from alerts.scene import Scene
+from alerts.scene import FRESH, Scene
 from analysis import windows
+from analysis.models import Batch
 from collectors import events
 from collectors.events import Event
 from collectors.models import Collector, MachineEvent
@@ -21,7 +22,8 @@ from core.catalogue import SYSTEM
 
 WATCHED = {"boot_id": "rebooted", "agent": "agent_changed", "kernel": "kernel_changed"}
 """Key of the inventory → kind of the event when its value changes."""
-AHEAD = timedelta(minutes=2)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+AHEAD, HEARD = timedelta(minutes=2), timedelta(minutes=10)
 SETTLED = timedelta(seconds=30)
 """An upload's transaction is over by then, so that no event with a lower number can still appear."""
 OLD = timedelta(hours=6)
@@ -64,14 +66,37 @@ def _event(name: str, old: str, new: str, boot_time: object, now: datetime) -> E
 
 
 def _notice_clocks(scene: Scene) -> None:
-    """Samples stamped later than now; entered once a day while it lasts."""
-    ahead = windows.newest(SYSTEM, scene.now + AHEAD, scene.now + timedelta(days=1))
-    if not ahead:
+    """Samples stamped minutes later than now, or (looked at every ten minutes) never within half an hour of it."""
+    ahead = windows.newest(SYSTEM, scene.now + AHEAD, scene.now + DAY)
+    _enter_once_a_day(scene, "clock_ahead", ahead)
+    if scene.now.minute % 10 == 0:
+        _enter_once_a_day(scene, "clock_behind", _behind(scene))
+
+
+def _behind(scene: Scene) -> dict[int, datetime]:
+    """Machines that have been heard for an hour, now too, and yet have no sample young enough to be judged."""
+    heard = {pk for pk, one in scene.collectors.items() if one.last_seen and scene.now - one.last_seen < HEARD}
+    suspects = heard - windows.newest(SYSTEM, scene.now - FRESH, scene.now + DAY).keys()
+    if not suspects:
+        return {}
+    earlier = Batch.objects.filter(
+        collector__in=suspects, received_at__gt=scene.now - 2 * HOUR, received_at__lt=scene.now - HOUR
+    )
+    steadily = set(earlier.values_list("collector_id", flat=True))
+    newest = windows.newest(SYSTEM, scene.now - DAY, scene.now)
+    return {pk: newest[pk] for pk in suspects & steadily & newest.keys()}
+
+
+def _enter_once_a_day(scene: Scene, kind: str, newest: dict[int, datetime]) -> None:
+    if not newest:
         return
-    noticed = MachineEvent.objects.filter(kind="clock_ahead", since__gt=scene.now - timedelta(days=1))
-    new = sorted(ahead.keys() - set(noticed.values_list("collector_id", flat=True)))
-    said = {pk: f"samples are stamped {int((ahead[pk] - scene.now).total_seconds())} s ahead" for pk in new}
-    events.enter([(pk, Event("clock_ahead", scene.now, scene.now, said[pk])) for pk in new], scene.now)
+    noticed = MachineEvent.objects.filter(kind=kind, since__gt=scene.now - DAY).values_list("collector_id", flat=True)
+    new = sorted(newest.keys() - set(noticed))
+    apart = {pk: int(abs(newest[pk] - scene.now).total_seconds()) for pk in new}
+    events.enter(
+        [(pk, Event(kind, scene.now, scene.now, f"newest sample {apart[pk]} s {kind.split('_')[1]}")) for pk in new],
+        scene.now,
+    )
 
 
 def judge(scene: Scene, run: Run) -> None:

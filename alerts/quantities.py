@@ -110,7 +110,8 @@ EVENTS: Mapping[str, News] = {
     for news in (
         News("reboot", "Rebooted", ("rebooted",), "The machine was started again."),
         News("clock_set", "Clock set", ("clock_set",), "The clock of the machine was set by more than two seconds."),
-        News("clock_ahead", "Clock ahead", ("clock_ahead",), "The samples are stamped later than they arrive."),
+        News("clock_wrong", "Clock is wrong", ("clock_ahead", "clock_behind"),
+             "Samples are stamped minutes ahead of their arrival, or half an hour and more behind it all the time."),
         News("agent_version", "Other agent version", ("agent_changed",), "The agent was upgraded or set back."),
         News("kernel", "Other kernel", ("kernel_changed",), "The machine runs another kernel."),
         News("data_lost", "Samples lost", ("samples_dropped", "samples_refused"),

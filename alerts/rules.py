@@ -14,7 +14,8 @@ from collectors.models import Collector, is_machine_id
 
 MINUTE = timedelta(minutes=1)
 FINE_WINDOW = timedelta(minutes=15)
-WINDOWS = (60, 86_400)
+WINDOWS = (120, 86_400)
+"""Two samples at least, at one a minute."""
 GRACES = (0, 7 * 86_400)
 LEAST_SILENCE = 120
 LONGEST_REPEAT = 43_200

@@ -5,6 +5,7 @@ A day is the 24 hours before the instant asked about, and so on back; each holds
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,9 +48,14 @@ def read(
     return rows
 
 
+def _hour(one: Hour) -> datetime:
+    return one.hour
+
+
 def filling(hours: Sequence[Hour], at: datetime) -> Filling | None:
     """How it grew in the fourteen days before `at`, and when it will be full; None for hours that say nothing."""
-    recent = [hour for hour in hours if at - timedelta(days=DAYS) <= hour.hour < at]
+    first, last = (bisect_left(hours, edge, key=_hour) for edge in (at - timedelta(days=DAYS), at))
+    recent = hours[first:last]
     if not recent:
         return None
     back = np.array([(at - hour.hour).total_seconds() for hour in recent])

@@ -16,6 +16,7 @@ import numpy as np
 from analysis.series_shapes import instance_column, query
 from core.catalogue import Dataset
 
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -79,11 +80,12 @@ def rounded(value: float) -> float:
 
 
 def slide(
-    dataset: Dataset, formula: str, collector_id: int, ends: Sequence[datetime], length: timedelta
+    dataset: Dataset, formula: str, collector_id: int, ends: Sequence[datetime], length: timedelta, fresh: timedelta
 ) -> dict[str, Iterator[Window]]:
     """The windows of one machine at many ascending ends, by instance: what `read` gives at each, from one query.
 
-    Ends without a sample in their window are left out, as `read` does.
+    Left out are ends without a sample in their window, and those that the next sample of the machine follows `fresh` or
+    longer after: they were not looked at when it came.
     """
     if not ends:
         return {}
@@ -92,38 +94,50 @@ def slide(
         FROM "{dataset.table}" WHERE collector_id = %s AND "timestamp" > %s AND "timestamp" <= %s
         ORDER BY 1, 2
     """  # noqa: S608
-    rows = query(found, [collector_id, ends[0] - length, ends[-1]])
+    rows = query(found, [collector_id, ends[0] - length, ends[-1] + fresh])
+    stops = np.array([(end - EPOCH).total_seconds() for end in ends])
+    seen = _seen(np.array(sorted({moment for _, moment, _ in rows})), stops, fresh.total_seconds())
+    wanted, stops = [ends[number] for number in np.flatnonzero(seen).tolist()], stops[seen]
     members: dict[str, tuple[list[float], list[float | None]]] = {}
     for instance, moment, value in rows:
         times, values = members.setdefault(instance or "", ([], []))
         times.append(moment)
         values.append(value)
-    return {name: _slide(collector_id, name, *columns, ends, length) for name, columns in members.items()}
+    return {
+        name: _slide(collector_id, name, times, values, (wanted, stops), length.total_seconds())
+        for name, (times, values) in members.items()
+    }
+
+
+def _seen(moments: Numbers, stops: Numbers, fresh: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which ends a sample follows soon enough; none after the last sample."""
+    following = np.append(moments, np.inf)[np.searchsorted(moments, stops, side="left")]
+    return following - stops < fresh
 
 
 def _slide(
-    collector_id: int, instance: str, times: list[float], values: list[float | None], ends: Sequence[datetime],
-    length: timedelta,
+    collector_id: int, instance: str, times: list[float], values: list[float | None],
+    ends: tuple[Sequence[datetime], Numbers], length: float,
 ) -> Iterator[Window]:  # fmt: skip
     at = np.array(times)
     measured = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    stops = np.array([(end - EPOCH).total_seconds() for end in ends])
-    first = np.searchsorted(at, stops - length.total_seconds(), side="right")
-    last = np.searchsorted(at, stops, side="right")
+    moments, stops = ends
+    first, last = (np.searchsorted(at, edge, side="right") for edge in (stops - length, stops))
     sums, counts = _sums(measured, first, last), _sums((~np.isnan(measured)).astype(np.float64), first, last)
-    oldest = at[np.minimum(first, at.size - 1)]
-    for number in np.flatnonzero(last > first).tolist():
-        count = int(counts[number])
-        mean = rounded(float(sums[number]) / count) if count else None
-        covered = bool(oldest[number] <= stops[number] - length.total_seconds() / 2)
-        yield Window(collector_id, ends[number], instance, covered, [mean], [count])
+    covered = at[np.minimum(first, at.size - 1)] <= stops - length / 2
+    columns = zip(moments, sums.tolist(), counts.tolist(), covered.tolist(), (last > first).tolist(), strict=True)
+    for moment, total, count, is_covered, is_there in columns:
+        if is_there:
+            mean = rounded(total / count) if count else None
+            yield Window(collector_id, moment, instance, is_covered, (mean,), (int(count),))
 
 
-def _sums(values: np.ndarray[Any, Any], first: np.ndarray[Any, Any], last: np.ndarray[Any, Any]) -> Any:
+def _sums(values: Numbers, first: Any, last: Any) -> Numbers:
     """The sum of each stretch first ≤ n < last, each added up anew so that no rounding runs along; without NaN."""
     padded = np.append(np.nan_to_num(values), 0.0)
     edges = np.column_stack((first, last)).ravel()
-    return np.where(last > first, np.add.reduceat(padded, edges)[::2], 0.0)
+    sums: Numbers = np.where(last > first, np.add.reduceat(padded, edges)[::2], 0.0)
+    return sums
 
 
 def stored(dataset: Dataset, collector_id: int, after: datetime, before: datetime) -> int:

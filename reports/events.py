@@ -32,6 +32,7 @@ REASONS = {
     "agent_changed": "Other agent version",
     "kernel_changed": "Other kernel",
     "clock_ahead": "Clock ahead",
+    "clock_behind": "Clock behind",
 }
 """Kind of event, as `agent.events` has them -> words for people. An unknown kind is shown by its name."""
 DETAIL = 120

@@ -177,8 +177,10 @@ def name_of(alert: Alert) -> str:
     return alert.collector.machine_id
 
 
-def roll(machine: Machine, start: datetime, end: datetime, dataset: str = "system", instance: str = "",
-         **means: Curve) -> None:  # fmt: skip
+def roll(
+    machine: Machine, start: datetime, end: datetime, dataset: str = "system", instance: str = "",
+    **means: Curve,
+) -> None:  # fmt: skip
     """Hourly roll-ups as they would be had the machine run all that time."""
     hours = [start + HOUR * number for number in range(int((end - start) / HOUR))]
     kind = DATASETS[dataset]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from alerts.book import Book
 from alerts.models import Alert, AlertChange, Kind, Rule, State
 from tests.alerts.simulator import HOUR, MINUTE, MONDAY, World, between, fired, name_of, steady, when
 
@@ -189,3 +190,12 @@ def test_a_retired_machine_closes_its_alerts() -> None:
     machine.collector.save(update_fields=["active"])
     world.run(at(2))
     assert [alert.resolution for alert in fired()] == ["The machine was retired."]
+
+
+def test_what_fired_more_than_a_day_before_does_not_lengthen_the_holding_time() -> None:
+    world = World.empty(MONDAY, at(29), hot(), every=10 * MINUTE)
+    world.add("daily", system={"psi_cpu_some": between([(at(1), at(2)), (at(27), at(29))], 90, 5)})
+    world.run(at(28))
+    book = Book.open(world.now)
+    ((key, alert),) = book.alerts.items()
+    assert (alert.firings, book.standing(key).hold) == (1, 5 * MINUTE)
