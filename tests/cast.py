@@ -53,9 +53,12 @@ class Cast:
         return Client(headers={"host": self.host, "authorization": f"Bearer {self.key}"})
 
 
-def open_cast(name: str) -> Cast:
+def open_cast(name: str, *, is_operator: bool = False) -> Cast:
     host = f"{name}.localhost"
-    partner = open_partner(Opening(name, host, f"admin@{name}.example", PASSWORD, title=name.capitalize()))
+    opening = Opening(
+        name, host, f"admin@{name}.example", PASSWORD, title=name.capitalize(), is_operator=is_operator
+    )  # fmt: skip
+    partner = open_partner(opening)
     with schema_context(name):
         for role in (Role.ANALYST, Role.VIEWER):
             User.objects.create_user(f"{role}@{name}.example", PASSWORD, role=role)

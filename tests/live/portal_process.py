@@ -30,7 +30,7 @@ def main() -> None:
     with embedded.running(Path(settings.DATA_DIR)) as cluster:
         call_command("migrate_schemas", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        casts = [open_cast(name) for name in ("alpha", "beta")]
+        casts = [*map(open_cast, ("alpha", "beta")), open_cast("operator", is_operator=True)]
         server = serve.start("127.0.0.1", port, workers=workers, threads=4)
         _wait_until_it_answers(port)
         keys = {cast.schema: cast.key for cast in casts}
