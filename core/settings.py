@@ -63,6 +63,12 @@ VARIABLES = (
     ),
     Variable("EMAIL_FROM", TEXT, "portal@localhost", "The sender of mail."),
     Variable(
+        "PUBLIC_PORT",
+        WHOLE,
+        0,
+        "Port that people reach the portal at, for links in messages. 0: the one of https, or of http without HTTPS.",
+    ),
+    Variable(
         "OUTGOING_ALLOW",
         NETWORKS,
         [],
@@ -103,6 +109,7 @@ HTTPS: bool = _values["HTTPS"]
 SECRET_KEY = _values["SECRET_KEY"] or _secret_key(DATA_DIR)
 
 SECRET_KEY_FALLBACKS: list[str] = _values["SECRET_KEY_FALLBACKS"]
+PUBLIC_PORT: int = _values["PUBLIC_PORT"]
 OUTGOING_ALLOW: list[str] = _values["OUTGOING_ALLOW"]
 OUTGOING_CA_FILE: str = _values["OUTGOING_CA_FILE"]
 

@@ -6,11 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
+from django_tenants.utils import get_public_schema_name
 
 from core.limits import shared_delete, shared_get, shared_set
+from core.tenancy import schema_context
 from partners.models import Domain, Partner
 from partners.names import MAX_HOST
 
@@ -58,6 +61,14 @@ def find(host: str) -> Tenant | None:
 
 def _key(host: str) -> str:
     return f"host:{host}"
+
+
+def home(partner: Partner) -> str:
+    """The address of the partner's portal, for links from outside of a request; no slash at its end."""
+    with schema_context(get_public_schema_name()):
+        domain = partner.domains.order_by("-is_primary", "id").first()
+    scheme, port = "https" if settings.HTTPS else "http", f":{settings.PUBLIC_PORT}" if settings.PUBLIC_PORT else ""
+    return f"{scheme}://{domain.domain if domain else 'localhost'}{port}"
 
 
 def forget(names: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from alerts import outbox
 from alerts.models import Alert, Message, MessageKind, Severity, State
 from alerts.sending import backoff, quiet
 from alerts.sending.models import Channel, ChannelKind, Delivery, DeliveryState
-from alerts.sending.parcels import Outcome, Parcel
+from alerts.sending.parcels import Outcome
 
 LEASE = timedelta(minutes=5)
 GIVE_UP = timedelta(hours=24)
@@ -111,15 +111,15 @@ def skip(delivery: Delivery, reason: str, now: datetime) -> None:
     )
 
 
-def give_back(parcel: Parcel) -> None:
+def give_back(pk: int, attempt: int) -> None:
     """It waits again, and this attempt does not count: nothing was sent."""
-    _mine(parcel.delivery, parcel.attempt).update(lease_until=None, attempts=parcel.attempt - 1)
+    _mine(pk, attempt).update(lease_until=None, attempts=attempt - 1)
 
 
-def record(parcel: Parcel, outcome: Outcome, now: datetime) -> None:
+def record(pk: int, attempt: int, outcome: Outcome, now: datetime) -> None:
     """Write down what came of an attempt, and how its channel does; nothing if another worker has it by now."""
     with transaction.atomic():
-        delivery = _mine(parcel.delivery, parcel.attempt).select_for_update().select_related("channel").first()
+        delivery = _mine(pk, attempt).select_for_update().select_related("channel").first()
         if delivery is None:
             return
         if outcome.sent:

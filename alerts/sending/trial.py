@@ -11,7 +11,8 @@ from accounts import audit
 from alerts.sending import queue, senders
 from alerts.sending.models import Channel
 from alerts.sending.parcels import Letter, Outcome
-from alerts.sending.wording import PAYLOAD_VERSION, plain
+from alerts.sending.payload import VERSION
+from alerts.sending.phrases import plain
 
 
 def send(channel: Channel, portal: str, link: str, *, actor: str, ip: str | None) -> Outcome:
@@ -29,7 +30,7 @@ def _letter(channel: Channel, portal: str, link: str) -> Letter:
     subject = plain(f"[{portal}] Test of the channel {channel.name}")
     context = {"subject": subject, "channel": channel.name, "portal": portal, "link": link, "key": key}
     payload = {
-        "version": PAYLOAD_VERSION, "id": key, "kind": "test", "severity": "info", "title": subject, "alerts": [],
+        "version": VERSION, "id": key, "kind": "test", "severity": "info", "title": subject, "alerts": [],
         "more": 0, "link": link,
     }  # fmt: skip
     return Letter(

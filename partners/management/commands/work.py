@@ -22,7 +22,7 @@ from partners.models import Partner
 
 logger = logging.getLogger("perfanalysis.work")
 
-TURN_SECONDS, BEAT_SECONDS = 10.0, 10.0
+TURN_SECONDS, BEAT_SECONDS = 5.0, 10.0
 
 
 class Command(BaseCommand):

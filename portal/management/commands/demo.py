@@ -167,7 +167,8 @@ def _start_worker(logs: Path, stack: ExitStack) -> None:
     """The periodic duties: partitions, roll-ups, retention."""
     log = stack.enter_context((logs / "worker.log").open("wb"))
     command = [sys.executable, "manage.py", "work"]
-    worker = processes.start(command, settings.BASE_DIR, {**os.environ, "HTTPS": "false"}, log)
+    environment = {**os.environ, "HTTPS": "false", "PUBLIC_PORT": os.environ.get("PORT", "8000")}
+    worker = processes.start(command, settings.BASE_DIR, environment, log)
     stack.callback(processes.stop, worker)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alerts.sending import mail, wording
+from alerts.sending import mail, phrases
 from alerts.sending.parcels import Letter, Outcome, Parcel
 from tests.alerts.sending.conftest import LETTER, PNG
 from tests.receivers import MailServer
@@ -82,7 +82,7 @@ def test_a_portal_without_a_mail_server_says_so(settings: Any) -> None:
 )
 def test_a_hostile_name_stays_inside_the_subject(mail_server: MailServer, name: str) -> None:
     """Trap 40."""
-    subject = wording.plain(f"[Alpha] Critical: CPU – {name}")
+    subject = phrases.plain(f"[Alpha] Critical: CPU – {name}")
     assert mail.send(parcel(letter=replace(LETTER, subject=subject))).sent
     (got,) = mail_server.mails()
     assert got["Bcc"] is None

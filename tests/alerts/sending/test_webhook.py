@@ -7,8 +7,11 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
 
 from alerts.sending import webhook
 from alerts.sending.parcels import Outcome, Parcel
@@ -93,3 +96,17 @@ def test_neither_address_nor_secret_is_in_what_is_logged_of_a_parcel(receiver: R
     shown = repr(replace(parcel(receiver), address="https://hook.example/token"))
     assert "hook.example" not in shown
     assert SECRET not in shown
+
+
+def test_the_snippet_of_the_docs_verifies_what_is_sent(receiver: Receiver) -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "notifications.md").read_text()
+    snippet = page.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    webhook.send(parcel(receiver))
+    got = receiver.got[0]
+    assert names["is_genuine"](SECRET, got.headers, got.body)
+    assert not names["is_genuine"](SECRET, got.headers, got.body + b" ")
+    assert not names["is_genuine"](webhook.new_secret(), got.headers, got.body)
+    old = {**got.headers, "webhook-timestamp": str(int(got.headers["webhook-timestamp"]) - 301)}
+    assert not names["is_genuine"](SECRET, old, got.body)
