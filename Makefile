@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 RUN := $(BIN)/python manage.py
 
-.PHONY: demo test lint types format bench docs agent clean lock
+.PHONY: demo test lint types format bench docs agent agent-deb clean lock
 
 .venv/ready: requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
@@ -45,6 +45,9 @@ docs: .venv/ready
 
 agent: .venv/ready
 	@$(BIN)/python -m agent.build
+
+agent-deb: .venv/ready
+	@$(BIN)/python -m deploy.debian
 
 # After a change of the dependencies in pyproject.toml.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links

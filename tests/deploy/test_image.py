@@ -90,3 +90,12 @@ def test_systemd_takes_the_agents_unit(tmp_path: Path) -> None:
     unit.write_text(UNIT)
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
     assert "perfagent.service:" not in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_agents_unit_is_exposed_as_little_as_the_docs_say(tmp_path: Path) -> None:
+    unit = tmp_path / "perfagent.service"
+    unit.write_text(UNIT)
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=17", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
