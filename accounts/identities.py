@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import audit, factors, links
-from accounts.models import Identity, Link, Role, User
+from accounts.models import Identity, IdentityProvider, Link, Role, User
 from accounts.oidc import Person
 from core.errors import ServiceError
 
@@ -23,12 +23,15 @@ def known(person: Person) -> User | None:
     return found.user
 
 
-def newcomer(person: Person, role: str, *, ip: str | None) -> User:
+def newcomer(person: Person, provider: IdentityProvider, *, ip: str | None) -> User:
     """A new account for somebody who comes without an invitation, where the Admin allows it."""
+    role = provider.newcomer_role
     if not role:
         raise ServiceError("AUTH_007", "Nobody here is linked to you there. Ask an Admin to invite you.")
     if not person.email:
         raise ServiceError("AUTH_007", "The identity provider gave no verified e-mail address. Ask an Admin.")
+    if person.email.rpartition("@")[2] not in provider.newcomer_domains.split(","):
+        raise ServiceError("AUTH_007", f"Nobody comes in here with {person.email} alone. Ask an Admin to invite you.")
     if User.objects.filter(email=person.email).exists():
         raise ServiceError(
             "AUTH_007", f"{person.email} has an account here that is not linked. Sign in as before, then link it at "

@@ -220,6 +220,7 @@ class IdentityProvider(models.Model):
     """Where people may sign in instead (OpenID Connect): the one row with id 1, once an Admin fills it in.
 
     newcomer_role: what somebody becomes who comes from there without an invitation; empty: they are refused.
+    newcomer_domains: of their verified e-mail addresses, comma-separated; at a public provider anybody has an account.
     two_steps: whether signing in there counts as a second factor.
     """
 
@@ -229,6 +230,7 @@ class IdentityProvider(models.Model):
     label = models.CharField(max_length=60)
     is_active = models.BooleanField(default=False)
     newcomer_role = models.CharField(max_length=10, choices=Role.choices, blank=True)
+    newcomer_domains = models.CharField(max_length=500, blank=True)
     two_steps = models.BooleanField(default=False)
 
     class Meta:

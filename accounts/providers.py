@@ -13,7 +13,7 @@ from core import sealed
 
 ROW = 1
 PURPOSE = "identity provider"
-TOLD = ("issuer", "client_id", "label", "is_active", "newcomer_role", "two_steps")
+TOLD = ("issuer", "client_id", "label", "is_active", "newcomer_role", "newcomer_domains", "two_steps")
 
 
 def read() -> IdentityProvider | None:

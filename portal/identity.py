@@ -51,7 +51,7 @@ class Trip:
 @page(None)
 def start(request: PageRequest) -> HttpResponse:
     """To the provider; what counts is checked when the browser comes back."""
-    tries.by_address(request)
+    tries.by_address(request, "provider")
     if isinstance(request.user, User):
         return HttpResponseRedirect(entering.onward(request))
     request.session.set_expiry(TRIP_SECONDS)
@@ -148,7 +148,7 @@ def _arrive(request: PageRequest, trip: Trip, person: Person) -> HttpResponse:
     if trip.invitation:
         user = identities.join(_invitation(trip), person, ip=ip)
     else:
-        user = identities.known(person) or identities.newcomer(person, provider.newcomer_role, ip=ip)
+        user = identities.known(person) or identities.newcomer(person, provider, ip=ip)
     if provider.two_steps:
         return entering.complete(request, user, trip.onward, way=WAY, factor=WAY)
     return entering.enter(request, user, trip.onward, way=WAY)

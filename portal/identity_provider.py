@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -25,6 +26,7 @@ NEWCOMERS = [
     (Role.ANALYST, "Anybody there, as Analyst"),
 ]
 
+DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 STORED = "One is stored, and never shown again. Leave it empty to keep it; another issuer needs its own."
 
 
@@ -43,11 +45,25 @@ class ProviderForm(forms.Form):
         label="Who may come in", choices=NEWCOMERS, required=False,
         help_text="People who have an account here link it themselves; an equal e-mail address links nobody.",
     )  # fmt: skip
+    newcomer_domains = forms.CharField(
+        label="E-mail domains of newcomers", max_length=500, required=False,
+        widget=forms.TextInput({"placeholder": "example.com, example.org", "autocomplete": "off"}),
+        help_text="At a public provider anybody can have an account, so that newcomers need one of these.",
+    )  # fmt: skip
     two_steps = forms.BooleanField(
         label="Counts as a second factor", required=False,
         help_text="Tick it when the provider itself asks for one. Otherwise this portal asks for its own.",
     )  # fmt: skip
     is_active = forms.BooleanField(label="Offer it at sign-in", required=False)
+
+    def clean_newcomer_domains(self) -> str:
+        """Comma-separated, as it is kept."""
+        domains = [part.strip().lower() for part in self.cleaned_data["newcomer_domains"].split(",") if part.strip()]
+        if wrong := [domain for domain in domains if not DOMAIN.fullmatch(domain)]:
+            raise ValidationError(f"{wrong[0]} is no domain; example.com is.")
+        if self.cleaned_data.get("newcomer_role") and not domains:
+            raise ValidationError("Say from which domains newcomers come.")
+        return ",".join(domains)
 
     def clean(self) -> dict[str, Any]:
         """It is asked at once, so that what is wrong shows here and not at somebody's sign-in."""

@@ -37,7 +37,7 @@ def sign_in_factor(request: PageRequest) -> HttpResponse:
         return redirect("sign-in")
     if request.method != "POST":
         return _ask(request, user, CodeForm())
-    tries.by_address(request)
+    tries.by_address(request, "factor")
     if "credential" in request.POST:
         return _by_passkey(request, pending, user)
     form = CodeForm(request.POST)
@@ -69,7 +69,7 @@ def sign_in_passkey(request: PageRequest) -> HttpResponse:
 @page(None, "POST")
 def passkey_challenge(request: PageRequest) -> HttpResponse:
     """What the browser needs to use a passkey: of the person signed in or halfway in, else of anybody."""
-    tries.by_address(request)
+    tries.by_address(request, "challenge")
     pending = entering.pending(request)
     user = request.user if isinstance(request.user, User) else pending.user() if pending else None
     options = passkeys.ask(user)

@@ -8,8 +8,9 @@ from core.limits import client_network, limit
 from portal.access import PageRequest
 
 
-def by_address(request: PageRequest) -> None:
-    limit(request, "sign-in-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
+def by_address(request: PageRequest, what: str = "sign-in") -> None:
+    """Each step has its own count, so that an office behind one address does not use one up with another."""
+    limit(request, f"{what}-address", client_network(request), settings.SIGN_IN_RATE, fail_open=False)
 
 
 def by_account(request: PageRequest, email: str) -> None:

@@ -23,6 +23,7 @@ VIEWER = "viewer@alpha.example"
 
 def set_up(cast: Cast, issuer: Issuer, **more: Any) -> None:
     wanted = {"issuer": issuer.url, "client_id": CLIENT, "label": "Company", "is_active": True, "newcomer_role": "",
+              "newcomer_domains": "company.example",
               "two_steps": False}  # fmt: skip
     with schema_context(cast.schema):
         providers.change({**wanted, **more}, SECRET, actor="test", ip=None)
@@ -90,6 +91,7 @@ def test_the_button_is_there_only_with_a_provider(alpha: Cast, beta: Cast, issue
 def test_an_equal_e_mail_links_nobody(alpha: Cast, issuer: Issuer) -> None:
     set_up(alpha, issuer, newcomer_role=Role.VIEWER)
     issuer.person["email"] = VIEWER
+    set_up(alpha, issuer, newcomer_role=Role.VIEWER, newcomer_domains="alpha.example")
     client = alpha.client()
     answer = go(client)
     assert is_refused(client, answer)
@@ -121,6 +123,14 @@ def test_a_newcomer_needs_a_verified_e_mail(email: dict[str, Any], alpha: Cast, 
     set_up(alpha, issuer, newcomer_role=Role.ANALYST)
     issuer.lies = email
     issuer.userinfo = {"sub": "u-1"}
+    client = alpha.client()
+    assert is_refused(client, go(client))
+
+
+@pytest.mark.parametrize("email", ["x@evil.example", "x@sub.company.example", "x@company.example.evil.example"])
+def test_a_newcomer_comes_from_a_domain_that_the_admin_named(email: str, alpha: Cast, issuer: Issuer) -> None:
+    set_up(alpha, issuer, newcomer_role=Role.VIEWER)
+    issuer.person["email"] = email
     client = alpha.client()
     assert is_refused(client, go(client))
 

@@ -38,6 +38,7 @@ def set_up(found: Visit, issuer: Issuer) -> None:
     page.fill("#id_client_secret", SECRET)
     page.fill("#id_label", "Company")
     page.select_option("#id_newcomer_role", "viewer")
+    page.fill("#id_newcomer_domains", "company.example")
     page.check("#id_is_active")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The provider was reached")).to_be_visible()

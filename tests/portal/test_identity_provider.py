@@ -93,15 +93,20 @@ def test_addresses_inside_are_not_asked(address: str, alpha: Cast) -> None:
 
 def test_what_changes_is_audited(alpha: Cast, issuer: Issuer) -> None:
     save(alpha, issuer.url)
-    save(alpha, issuer.url, client_secret="", newcomer_role="viewer")
+    save(alpha, issuer.url, client_secret="", newcomer_role="viewer", newcomer_domains=" Example.com,b.example ")
     with schema_context(alpha.schema):
         first, second = AuditEvent.objects.filter(event="identity_provider.changed").order_by("id")
     assert first.detail["client_secret"] == "replaced"
-    assert second.detail == {"newcomer_role": "none → viewer"}
+    assert second.detail == {"newcomer_role": "none → viewer", "newcomer_domains": "none → example.com,b.example"}
+
+
+@pytest.mark.parametrize("domains", ["", "*", "@example.com", "example", "a b.com", ".com", "exa_mple.com"])
+def test_newcomers_need_domains(domains: str, alpha: Cast, issuer: Issuer) -> None:
+    assert 'class="problem"' in save(alpha, issuer.url, newcomer_role="viewer", newcomer_domains=domains)
 
 
 def test_nobody_comes_in_as_admin(alpha: Cast, issuer: Issuer) -> None:
-    assert 'class="problem"' in save(alpha, issuer.url, newcomer_role="admin")
+    assert 'class="problem"' in save(alpha, issuer.url, newcomer_role="admin", newcomer_domains="a.example")
 
 
 def test_it_asks_who_one_is(alpha: Cast) -> None:

@@ -77,6 +77,13 @@ def test_it_confirms(alpha: Cast, device: Device) -> None:
     assert client.get("/security/app").status_code == 200
 
 
+def test_over_tls_the_origin_is_https(alpha: Cast, device: Device) -> None:
+    """Made over http, which only a `.localhost` host allows: the host name is the same."""
+    client, device.origin = alpha.client(), f"https://{alpha.host}"
+    answer = device.get(client.post("/passkey/challenge", secure=True).json())
+    assert client.post("/sign-in/passkey", {"credential": answer}, secure=True).status_code == 302
+
+
 def refused(client: Client, answer: str) -> bool:
     response = client.post("/sign-in/passkey", {"credential": answer})
     return response.status_code == 403 and client.get("/").status_code == 302
