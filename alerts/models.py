@@ -111,6 +111,10 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def loud(self) -> AlertQuerySet:
         return self.filter(state__in=LOUD)
 
+    def at(self, collector: Collector) -> AlertQuerySet:
+        """Of one machine, alone or as one of several with the same cause."""
+        return self.filter(Q(collector=collector) | Q(members__contains=[collector.machine_id]))
+
     def ever_fired(self) -> AlertQuerySet:
         """What history shows: a pending alert whose condition passed within the grace time is left out."""
         return self.filter(fired_at__isnull=False)

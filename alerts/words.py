@@ -38,6 +38,8 @@ def how_bad(evidence: Mapping[str, Any]) -> str:
     """One clause with the value and what it was held against; empty where the evidence has neither."""
     if "silent_seconds" in evidence:
         return _silent(evidence)
+    if "pause_seconds" in evidence:
+        return f"nothing was evaluated for {span(evidence['pause_seconds'])}"
     if "events" in evidence:
         return _events(evidence)
     if "days_seen" in evidence:

@@ -27,13 +27,13 @@ class Entry:
 
 MENU = (
     Entry("fleet", "Fleet", roles.SEE),
+    Entry("alerts", "Alerts", roles.SEE),
     Entry("compare", "Compare", roles.SEE),
     Entry("report-list", "Reports", roles.REPORTS),
 )
 MANAGE = (
     Entry("machines", "Machines", roles.MACHINES),
     Entry("add", "Add a machine", roles.ENROL),
-    Entry("channels", "Channels", roles.CHANNELS),
     Entry("people", "People", roles.PEOPLE),
     Entry("audit", "Audit", roles.AUDIT),
     Entry("settings", "Settings", roles.SETTINGS),

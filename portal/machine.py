@@ -13,12 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import roles
+from alerts.models import Alert
 from analysis import marks
 from analysis.models import AnnotationKind
 from collectors import registry
 from collectors.models import Collector
 from portal import inventory, panels, periods
 from portal.access import PageRequest, page, wants_fragment
+from portal.alerts import WORST_FIRST
 from portal.forms import MAX_SPAN
 from portal.gaps import REASONS
 from portal.panels import INSTANCE_SECTIONS, SECTIONS, SYSTEM_SECTIONS
@@ -36,6 +38,7 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
         "state": collector.state(now),
         "inventory": inventory.of(collector),
         "booted_at": _instant(inventory.booted_at(collector)),
+        "alerts": list(Alert.objects.loud().at(collector).order_by(WORST_FIRST, "-fired_at")),
     }
     if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)

@@ -10,6 +10,7 @@ from alerts import forecasts
 from alerts.models import Alert, Kind
 from alerts.quantities import Quantity, Store
 from alerts.rules import quantity_of
+from alerts.scene import FRESH
 from analysis import windows
 from analysis.windows import Window
 
@@ -50,7 +51,7 @@ def _measured(alert: Alert, quantity: Quantity) -> Picture | None:
     length = timedelta(seconds=alert.rule.window_seconds)
     start, end = period(alert)
     moments = _moments(start, end)
-    found = windows.slide(quantity.dataset, quantity.of_sample(), alert.collector_id or 0, moments, length)
+    found = windows.slide(quantity.dataset, quantity.of_sample(), alert.collector_id or 0, moments, length, FRESH)
     threshold = alert.rule.threshold if alert.rule.kind == Kind.THRESHOLD else None
     return _picture(quantity.title, quantity.unit, moments, found.get(alert.instance), threshold)
 

@@ -67,6 +67,10 @@ def test_events_tell_the_newest_and_how_often() -> None:
     assert words.how_bad(told) == "2 times, newest: by 90 s"
 
 
+def test_a_pause_of_the_portal_tells_how_long_it_was() -> None:
+    assert words.how_bad({"pause_seconds": 7_200}) == "nothing was evaluated for 2 h"
+
+
 def test_nothing_known_is_nothing_said() -> None:
     assert words.how_bad({}) == words.working({}) == ""
 

@@ -15,6 +15,8 @@ from django_tenants.utils import schema_context
 
 from accounts import people, roles, tokens, visits
 from accounts.models import Identity, Role, Scope
+from alerts.models import Alert, Kind, Rule, Severity, Silence
+from alerts.models import State as AlertState
 from alerts.sending import channels
 from collectors import registry
 from portal.urls import urlpatterns
@@ -31,6 +33,7 @@ SCHEDULE = "SCHEDULE"
 """Stand in a path for ids: of an enrolment token, an invitation, a person, a report, a link to it; of the caller's own
 token, session, passkey and identity at the provider."""
 VISIT = "VISIT"
+ALERT, RULE, SILENCE = "ALERT", "RULE", "SILENCE"
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,22 @@ PAGES = (
     Page("rotate-machine-key", f"/manage/machines/{MACHINE}/rotate-key", Role.ADMIN, "post"),
     Page("set-machine-tags", f"/manage/machines/{MACHINE}/tags", Role.ADMIN, "post", 302),
     Page("retire-machine", f"/manage/machines/{MACHINE}/retire", Role.ADMIN, "post", 302),
+    Page("alerts", "/alerts", Role.VIEWER),
+    Page("alert-history", "/alerts/history", Role.VIEWER),
+    Page("alert-rules", "/alerts/rules", Role.VIEWER),
+    Page("new-alert-rule", "/alerts/rules/new", Role.ANALYST),
+    Page("rehearse-alert-rule", "/alerts/rules/rehearse", Role.ANALYST, "post"),
+    Page("export-alert-rules", "/alerts/rules/export.yaml", Role.VIEWER),
+    Page("import-alert-rules", "/alerts/rules/import", Role.ANALYST, "post"),
+    Page("alert-rule", f"/alerts/rules/{RULE}", Role.ANALYST),
+    Page("switch-alert-rule", f"/alerts/rules/{RULE}/switch", Role.ANALYST, "post", 302),
+    Page("delete-alert-rule", f"/alerts/rules/{RULE}/delete", Role.ANALYST, "post", 302),
+    Page("silences", "/alerts/silences", Role.VIEWER),
+    Page("make-silence", "/alerts/silences/make", Role.ANALYST, "post"),
+    Page("end-silence", f"/alerts/silences/{SILENCE}/end", Role.ANALYST, "post", 302),
+    Page("alert", f"/alerts/{ALERT}", Role.VIEWER),
+    Page("acknowledge-alert", f"/alerts/{ALERT}/acknowledge", Role.ANALYST, "post", 302),
+    Page("withdraw-alert", f"/alerts/{ALERT}/withdraw", Role.ANALYST, "post", 302),
     Page("report-list", "/reports", Role.ANALYST),
     Page("ask-report", "/reports/ask", Role.ANALYST, "post"),
     Page("read-report", f"/reports/{REPORT}/report.pdf", Role.ANALYST),
@@ -180,12 +199,24 @@ def ids(alpha: Cast) -> Ids:
         shared = {
             CHANNEL: hook.channel.public_id,
             REPORT: report.public_id,
+            **_watched(),
             SCHEDULE: schedules.make(Plan("t", Every.WEEK, 0, 6), LONG_AGO, actor="test", ip=None).public_id,
             SHARED: links.make(report.public_id, 1, actor="test", ip=None)[0].link_id,
             TOKEN: registry.make_enrolment_token(actor="test").public_id, LINK: invitation.public_id,
             PERSON: str(alpha.user(Role.ANALYST).pk), VISIT: _visit(alpha),
         }  # fmt: skip
         return Ids(shared, {role: _own(alpha, role) for role in Role})
+
+
+def _watched() -> dict[str, str]:
+    """An alert, a rule that has no part in it, and a silence."""
+    fired = Alert.objects.create(
+        rule_name="t", severity=Severity.INFO, target="cause:t", state=AlertState.FIRING, since=LONG_AGO,
+        fired_at=LONG_AGO, evaluated_at=LONG_AGO,
+    )  # fmt: skip
+    rule = Rule.objects.create(name="t", kind=Kind.NO_DATA, grace_seconds=900)
+    silence = Silence.objects.create(name="t", starts_at=LONG_AGO, ends_at=LONG_AGO)
+    return {ALERT: fired.public_id, RULE: str(rule.pk), SILENCE: str(silence.pk)}
 
 
 def _visit(cast: Cast) -> str:
@@ -257,7 +288,9 @@ def test_the_other_partners_admin_is_nobody_here(page: Page, alpha: Cast, beta: 
         assert answer["Location"].startswith("/sign-in")
 
 
-GUESSED = [page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, REPORT, OWN, SESSION, VISIT))]
+GUESSED = [
+    page.path for page in PAGES if any(name in page.path for name in (TOKEN, LINK, REPORT, OWN, SESSION, VISIT, ALERT))
+]
 
 
 @pytest.mark.parametrize("path", [*GUESSED, "/machines/only-alpha"])
@@ -317,6 +350,11 @@ def test_the_menu_offers_only_what_the_role_may(alpha: Cast) -> None:
         "/password",
         "/tokens",
         "/compare",
+        "/alerts",
+        "/alerts/history",
+        "/alerts/rules",
+        "/alerts/rules/new",
+        "/alerts/silences",
         "/reports",
         "/reports/schedules",
         "/sessions",
