@@ -115,6 +115,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Of one machine, alone or as one of several with the same cause."""
         return self.filter(Q(collector=collector) | Q(members__contains=[collector.machine_id]))
 
+    def by_machine(self) -> dict[str, list[str]]:
+        """Severities of these, the worst first, by machine id; those of one cause count for each of its machines."""
+        found: dict[str, list[str]] = {}
+        for severity, machine_id, members in self.values_list("severity", "collector__machine_id", "members"):
+            for name in [machine_id] if machine_id else members:
+                found.setdefault(name, []).append(severity)
+        return {name: sorted(severities, key=Severity.values.index, reverse=True) for name, severities in found.items()}
+
     def ever_fired(self) -> AlertQuerySet:
         """What history shows: a pending alert whose condition passed within the grace time is left out."""
         return self.filter(fired_at__isnull=False)

@@ -39,13 +39,17 @@ class Filesystem:
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine with its newest sample of the last day; `values` is empty without one."""
+    """One machine with its newest sample of the last day; `values` is empty without one.
+
+    alerts: severities of its open alerts, the worst first, where the caller knows them.
+    """
 
     collector: Collector
     state: str
     sampled_at: datetime | None = None
     values: dict[str, float | None] = field(default_factory=dict)
     fullest: Filesystem | None = None
+    alerts: Sequence[str] = ()
 
     @property
     def cpu_percent(self) -> float | None:

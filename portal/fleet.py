@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts import roles
+from alerts.models import Alert
 from analysis import fleet as fleets
 from analysis.fleet import Machine
 from portal.access import PageRequest, page, wants_fragment
@@ -109,7 +110,8 @@ class Group:
 def fleet(request: PageRequest) -> HttpResponse:
     """The whole page, or for htmx the part that refreshes."""
     view, now = View.of(request.GET), timezone.now()
-    machines = fleets.machines(now)
+    alerts = Alert.objects.loud().by_machine()
+    machines = [replace(one, alerts=alerts.get(one.collector.machine_id, ())) for one in fleets.machines(now)]
     found = [machine for machine in machines if view.matches(machine)]
     placed = _placed(view, [machine for machine in found if view.state in ("", machine.state)])
     shown = Paginator(placed, PAGE_SIZE).get_page(request.GET.get("page"))

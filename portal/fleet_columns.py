@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from alerts.models import Severity
 from analysis.fleet import Line, Machine, Sparks
 from portal.forms import STATES
 from portal.templatetags.figures import DASH, amount, bar, moment, sparkline
@@ -128,12 +129,27 @@ def _pressure_cell(row: Row) -> SafeString:
     return format_html('<span class="triple">{}</span>', format_html_join("", "<span><i>{}</i> {}</span>", cells))
 
 
+def _gravity(machine: Machine) -> Value:
+    """Worse alerts first, and of the same severity more of them."""
+    return sum(1000**rank for rank in map(Severity.values.index, machine.alerts)) if machine.alerts else None
+
+
+def _alerts_cell(row: Row) -> str:
+    alerts = row.machine.alerts
+    if not alerts:
+        return format_html('<span class="quiet" aria-label="no open alert">{}</span>', DASH)
+    address = reverse("machine", args=[row.machine.collector.machine_id])
+    told = f"{len(alerts)} open alert{'s' if len(alerts) > 1 else ''}, the worst {alerts[0]}"
+    return format_html('<a class="severity {}" href="{}" title="{}">{}</a>', alerts[0], address, told, len(alerts))
+
+
 COLUMNS = (
     Column("name", "Machine", lambda machine: machine.collector.machine_id.lower(), _name_cell, largest_first=False),
     Column(
         "state", "State", lambda machine: STATES.index(machine.state), lambda row: STATE_BADGES[row.machine.state],
         hint="Worst first", labelled=False,
     ),
+    Column("alerts", "Alerts", _gravity, _alerts_cell, hint="Open ones; the worst first"),
     Column(
         "cpu", "CPU", lambda machine: machine.cpu_percent,
         lambda row: _line_cell(row.machine.cpu_percent, row.sparks.cpu, "CPU busy"),

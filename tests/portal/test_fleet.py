@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from accounts.models import Role
+from alerts.models import Alert, State
 from collectors import registry
 from collectors.models import Collector
 from partners.models import Partner
@@ -257,3 +258,21 @@ def test_hostile_tags_are_text_everywhere(alpha: Cast) -> None:
         text = page(alpha.client(Role.VIEWER), query)
         assert "<script>alert" not in text
         assert 'onmouseover="alert' not in text
+
+
+def test_open_alerts_stand_beside_their_machines_and_the_worst_come_first(alpha: Cast) -> None:
+    add_machines(alpha, ["web-1", "web-2", "web-3"])
+    now = timezone.now()
+    with schema_context(alpha.schema):
+        machine = Collector.objects.get(machine_id="web-2")
+        shared = {"rule_name": "t", "state": State.FIRING, "since": now, "fired_at": now, "evaluated_at": now}
+        Alert.objects.create(severity="warning", collector=machine, target="machine:2", **shared)
+        Alert.objects.create(severity="info", collector=machine, target="machine:2/a", **shared)
+        Alert.objects.create(severity="critical", members=["web-3", "server1"], target="cause:many", **shared)
+        gone = {**shared, "state": State.RESOLVED, "severity": "critical", "resolved_at": now}
+        Alert.objects.create(collector=Collector.objects.get(machine_id="web-1"), target="machine:1", **gone)
+    text = page(alpha.client(Role.VIEWER), "?sort=alerts")
+    assert 'title="2 open alerts, the worst warning">2</a>' in text
+    assert text.count('title="1 open alert, the worst critical">1</a>') == 2
+    order = [text.index(f">{name}</a>") for name in ("server1", "web-3", "web-2", "web-1")]
+    assert order == sorted(order)

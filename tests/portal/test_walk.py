@@ -25,10 +25,10 @@ pytestmark = [
 ]
 WITH_ARGUMENTS = {
     "machine": "machines/server1", "invitation": "invitation/unknown", "visit": "visit/unknown",
-    "operator-partner": "operator/partners/beta",
+    "operator-partner": "operator/partners/beta", "alert-rule": "alerts/rules/1",
 }  # fmt: skip
 """Addresses with a part of their own; others of that kind are forms' targets, fragments or files."""
-NO_PAGES = {"health", "install-script", "download-agent", "sign-out", "provider-callback"}
+NO_PAGES = {"health", "install-script", "download-agent", "sign-out", "provider-callback", "export-alert-rules"}
 SERIOUS = {"serious", "critical"}
 MOST_SHIFT = 0.1
 """Cumulative layout shift that web.dev calls good."""
