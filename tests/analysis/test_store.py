@@ -104,16 +104,26 @@ def test_several_datasets_are_stored_together_or_not_at_all(alpha: Cast) -> None
     assert samples.count(alpha) == 0
 
 
-def test_a_month_inside_the_window_gets_its_partition(alpha: Cast) -> None:
-    """Trap 21: a batch over the end of a month, and of a leap day's."""
-    start = datetime(2024, 2, 29, 23, 59, tzinfo=UTC)
-    window = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("start", "before", "after"),
+    [
+        (datetime(2024, 2, 29, 23, 59, tzinfo=UTC), "y2024m02", "y2024m03"),
+        (datetime(2023, 2, 28, 23, 59, tzinfo=UTC), "y2023m02", "y2023m03"),
+        (datetime(2023, 12, 31, 23, 59, tzinfo=UTC), "y2023m12", "y2024m01"),
+        (datetime(2024, 3, 31, 23, 59, tzinfo=UTC), "y2024m03", "y2024m04"),
+    ],
+)
+def test_a_month_inside_the_window_gets_its_partition(alpha: Cast, start: datetime, before: str, after: str) -> None:
+    """Trap 21: a batch over the end of a month, of a leap day, of a year; 23:59 UTC is the next month in Berlin."""
+    window = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC))
+    with schema_context("alpha"), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL timezone = 'Europe/Berlin'")
     samples.upload(alpha, {"timestamp": samples.minutes(start, 3), "cpu_user": [1.0, 2.0, 3.0]}, window=window)
     with schema_context("alpha"):
         made = {str(partition) for partition in partitions.existing()}
-    assert {"analysis_data_y2024m02", "analysis_data_y2024m03"} <= made
-    assert samples.count(alpha, "analysis_data_y2024m02") == 1
-    assert samples.count(alpha, "analysis_data_y2024m03") == 2
+    assert {f"analysis_data_{before}", f"analysis_data_{after}"} <= made
+    assert samples.count(alpha, f"analysis_data_{before}") == 1
+    assert samples.count(alpha, f"analysis_data_{after}") == 2
 
 
 def test_an_instant_outside_the_window_never_makes_a_partition(alpha: Cast) -> None:

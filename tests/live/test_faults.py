@@ -1,13 +1,13 @@
-"""The database or a web worker dies in mid-upload: nothing that was answered 201 is lost, nothing is stored twice."""
+"""The database or a worker dies in mid-upload, or the disk is full: what was answered 201 is there, and there once."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
+import os
+import pwd
 import signal
-import threading
+import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,8 @@ import psycopg2
 import pytest
 
 from core import embedded
-from tests import samples
 from tests.live.portal import RunningPortal, running_portal
-
-ROWS = 3
-BATCHES = 40
-BEGUN = samples.recent(24)
-"""Read once: a batch that is sent again has the same bytes."""
+from tests.live.senders import Sender, assert_each_once, finish, sending
 
 
 @pytest.fixture
@@ -31,68 +26,6 @@ def mortal() -> Iterator[RunningPortal]:
     """A portal of this test's own, with two workers, because something in it dies."""
     with running_portal(workers=2) as running:
         yield running
-
-
-def body(number: int) -> bytes:
-    """Samples at instants that no other batch has."""
-    start = BEGUN + samples.MINUTE * (number * ROWS)
-    return samples.csv(start, [float(number % 100)] * ROWS)
-
-
-class Sender(threading.Thread):
-    """An agent: sends each batch again, under the same id, until the portal answers that it is stored."""
-
-    def __init__(self, portal: RunningPortal, numbers: range) -> None:
-        super().__init__()
-        self.portal, self.numbers, self.accepted, self.failures = portal, numbers, 0, 0
-
-    def run(self) -> None:
-        for number in self.numbers:
-            batch_id, deadline = uuid.uuid4().hex, time.monotonic() + 60
-            while not self._send(number, batch_id) and time.monotonic() < deadline:
-                self.failures += 1
-                time.sleep(0.05)
-
-    def _send(self, number: int, batch_id: str) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            answer = self.portal.upload("alpha", body(number), Batch_Id=batch_id)
-            if answer.status in (200, 201):
-                assert answer.json()["records_processed"] == ROWS
-                self.accepted += 1
-                return True
-            assert (answer.status, answer.json()["code"]) == (503, "SERVER_002"), answer.body
-        return False
-
-
-def sending(portal: RunningPortal, senders: int = 2) -> list[Sender]:
-    threads = [Sender(portal, range(n * BATCHES, (n + 1) * BATCHES)) for n in range(senders)]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def finish(senders: list[Sender]) -> None:
-    for sender in senders:
-        sender.join(120)
-        assert not sender.is_alive()
-        assert sender.accepted == BATCHES
-
-
-def counts(portal: RunningPortal) -> tuple[int, int, int]:
-    """Samples, ledger rows and audit rows of uploads in alpha."""
-    connection = psycopg2.connect(host=portal.socket, user="postgres")
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT (SELECT count(*) FROM alpha.analysis_data), (SELECT count(*) FROM alpha.analysis_batch),"
-            " (SELECT count(*) FROM alpha.accounts_auditevent WHERE event = 'upload')"
-        )
-        found: tuple[int, int, int] = cursor.fetchone()
-    return found
-
-
-def assert_each_once(portal: RunningPortal, senders: list[Sender]) -> None:
-    batches = len(senders) * BATCHES
-    assert counts(portal) == (batches * ROWS, batches, batches)
 
 
 def data_folder(portal: RunningPortal) -> Path:
@@ -154,3 +87,58 @@ def restarted(folder: Path, socket: Path, former: psutil.Process) -> Iterator[No
         yield
     finally:
         embedded._stop(server)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """A file system of that size, for the user that the database runs as."""
+    folder.mkdir()
+    options = f"size={kilobytes}k,mode=0700"
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(embedded.SYSTEM_USER)
+            options += f",uid={user.pw_uid},gid={user.pw_gid}"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.live
+def test_a_full_disk_loses_and_doubles_nothing_and_uploads_go_on_when_there_is_room(mortal: RunningPortal) -> None:
+    # Not below pytest's own folder, which is closed to the database's user.
+    folder = data_folder(mortal).parent / "small"
+    with small_disk(folder, 400):
+        move_samples(mortal, folder)
+        senders = sending(mortal, rows=100)
+        wait_for_failures(senders)
+        subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+        finish(senders)
+        assert_each_once(mortal, senders)
+        move_samples(mortal, None)
+
+
+def move_samples(portal: RunningPortal, folder: Path | None) -> None:
+    """Alpha's partitions to a table space in the folder; None: back to where the others are."""
+    connection = psycopg2.connect(host=portal.socket, user="postgres")
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        if folder:
+            cursor.execute("CREATE TABLESPACE small LOCATION %s", [str(folder)])
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'alpha.analysis_data'::regclass"
+        )
+        for (partition,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {partition} SET TABLESPACE {'small' if folder else 'pg_default'}")
+        if not folder:
+            cursor.execute("DROP TABLESPACE small")
+
+
+def wait_for_failures(senders: list[Sender]) -> None:
+    deadline = time.monotonic() + 60
+    while not all(sender.failures for sender in senders):
+        assert time.monotonic() < deadline, [sender.accepted for sender in senders]
+        time.sleep(0.05)
