@@ -1,4 +1,4 @@
-"""Makes docs/images/report-html.png and report-pdf.png from generated samples, through CSV, as a reader would.
+"""Makes docs/examples/report.html and .pdf and their pictures in docs/images from generated samples, as a reader would.
 
 Usage: python docs/report_images.py [--keep FOLDER]. Needs Chromium and pdftoppm.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,9 +25,11 @@ from analysis import generated  # noqa: E402  needs the settings above
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
+EXAMPLES = ROOT / "docs" / "examples"
 END = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = 21
 MACHINE = "shop02"
+OUTAGE = ("2026-02-20T03:00:00Z", "2026-02-20T05:10:00Z")
 PAGE = "3"
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
@@ -55,6 +58,20 @@ def plain(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
+def with_an_outage(folder: Path, exports: list[Path]) -> list[Path]:
+    """Samples are missing for two hours, and the machine's agent told why."""
+    start, end = OUTAGE
+    for path in exports:
+        header, *rows = path.read_text().splitlines(keepends=True)
+        at = header.rstrip().split(",").index("timestamp")
+        path.write_text(header + "".join(row for row in rows if not start <= row.split(",")[at] <= end))
+    events = folder / f"{MACHINE}-events.csv"
+    events.write_text(
+        f"machine_id,kind,since,until,detail\n{MACHINE},host_down,{start},{end},the machine was rebooted\n"
+    )
+    return [*exports, events]
+
+
 def report(folder: Path, exports: list[Path]) -> None:
     command = [sys.executable, "-m", "reports", *map(str, exports), "--timezone", "Europe/Berlin"]
     outputs = ["--html", str(folder / "report.html"), "--pdf", str(folder / "report.pdf")]
@@ -79,7 +96,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        report(folder, export(folder, MACHINE, DAYS))
+        report(folder, with_an_outage(folder, export(folder, MACHINE, DAYS)))
+        EXAMPLES.mkdir(exist_ok=True)
+        for kind in ("html", "pdf"):
+            shutil.copy(folder / f"report.{kind}", EXAMPLES)
         photograph(folder)
 
 
