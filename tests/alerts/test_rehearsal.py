@@ -81,15 +81,15 @@ def test_a_derived_quantity_and_below_fire_as_the_evaluator_did() -> None:
 
 def test_silences_are_replayed_with_their_causes() -> None:
     rule = Rule(name="silent", kind=Kind.NO_DATA, grace_seconds=900)
-    world = World.empty(MONDAY, at(10), rule, every=MINUTE, step=5 * MINUTE)
+    world = World.empty(MONDAY, at(7), rule, every=MINUTE, step=5 * MINUTE)
     relay = [world.add(f"pc{number}", address="198.51.100.7") for number in range(3)]
     others = [world.add(f"m{number}", address=f"192.0.2.{number + 9}") for number in range(5)]
     for number, machine in enumerate(relay):
-        machine.cut = [(at(1), at(3) + (3 * HOUR if number == 0 else number * MINUTE))]
-    others[0].dead = [(at(2), at(4)), (at(4.5), at(5)), (at(5.1), at(6))]
+        machine.cut = [(at(0.5), at(1.5) + (2 * HOUR if number == 0 else number * MINUTE))]
+    others[0].dead = [(at(1), at(2)), (at(2.5), at(3)), (at(3.1), at(4))]
     for machine in [*others, *relay]:
-        machine.dead.append((at(7.2), at(9)))
-    world.run(at(10))
+        machine.dead.append((at(5), at(6)))
+    world.run(at(7))
     names = [name for name, *_ in happened(rule)]
     assert {"address:198.51.100.7", "m0", "many", "pc0"} == set(names)
     assert rehearsed(rule, world) == happened(rule)
