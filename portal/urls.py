@@ -4,6 +4,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
 from portal import (
+    alert_hygiene,
     alert_rules,
     alerts,
     audit,
@@ -57,6 +58,8 @@ urlpatterns = [
     path("alerts/rules/<int:rule_id>", alert_rules.rule, name="alert-rule"),
     path("alerts/rules/<int:rule_id>/switch", alert_rules.switch, name="switch-alert-rule"),
     path("alerts/rules/<int:rule_id>/delete", alert_rules.delete, name="delete-alert-rule"),
+    path("alerts/hygiene", alert_hygiene.hygiene, name="alert-hygiene"),
+    path("alerts/rules/<int:rule_id>/tune", alert_hygiene.tune, name="tune-alert-rule"),
     path("alerts/silences", silences.silences, name="silences"),
     path("alerts/silences/make", silences.make, name="make-silence"),
     path("alerts/silences/<int:silence_id>/end", silences.end, name="end-silence"),

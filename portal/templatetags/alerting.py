@@ -32,11 +32,13 @@ TABS = (
     Tab("alert-history", "History", roles.SEE),
     Tab("alert-rules", "Rules", roles.SEE),
     Tab("silences", "Silences", roles.SEE),
+    Tab("alert-hygiene", "Hygiene", roles.SEE),
     Tab("channels", "Channels", roles.CHANNELS),
 )
 register.filter("how_bad", words.how_bad)
 register.filter("working", words.working)
 register.filter("where", phrases.where)
+register.filter("span", words.span)
 
 
 @register.inclusion_tag("alerts/tabs.html", takes_context=True)
