@@ -12,6 +12,7 @@ from alerts import rules
 from alerts.models import Alert, Kind, Rule
 from alerts.quantities import QUANTITIES, Quantity
 from alerts.scene import FRESH
+from alerts.sending import pictures
 from analysis import windows
 from reports import charts, inline, svg
 
@@ -31,8 +32,13 @@ class Line:
 
 
 def of_alert(alert: Alert, now: datetime) -> Markup | None:
-    """From two hours before its condition was met to an hour after it was over; None where nothing is measured."""
+    """From two hours before its condition was met to an hour after it was over; of a forecast the days behind it.
+
+    None where nothing is measured.
+    """
     rule = alert.rule
+    if rule is not None and rule.kind == Kind.FORECAST:
+        return _filling(alert)
     quantity = QUANTITIES.get(rule.quantity) if rule and rule.kind in (Kind.THRESHOLD, Kind.ANOMALY) else None
     if rule is None or quantity is None or alert.collector_id is None:
         return None
@@ -42,6 +48,19 @@ def of_alert(alert: Alert, now: datetime) -> Markup | None:
     moments = [(alert.since, "condition met"), (alert.resolved_at, "over")]
     marks = [(at, label) for at, label in moments if at is not None]
     return draw(rule, quantity, points, start, end, marks)
+
+
+def _filling(alert: Alert) -> Markup | None:
+    picture = pictures.of(alert)
+    if picture is None:
+        return None
+    start, end = picture.moments[0], picture.moments[-1]
+    lines = [Line("used", picture.title), *([Line("full", "full")] if picture.threshold else [])]
+    rows = [_row(at, picture.title, value) for at, value in zip(picture.moments, picture.values, strict=True)]
+    rows += [_row(at, "full", picture.threshold) for at in (start, end) if picture.threshold]
+    spec = charts.time_series("", picture.unit, lines, height=HEIGHT, utc=True, interactive=False)
+    drawn = svg.draw(charts.with_rows(spec, rows, start=_ms(start), end=_ms(end), width=WIDE))
+    return inline.themed(drawn, "alert", f"{picture.title} from {start:%Y-%m-%d} to {end:%Y-%m-%d}, in {picture.unit}.")
 
 
 def judged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django import template
+from django.urls import reverse
 
 from accounts import roles
 from accounts.roles import Action
@@ -32,3 +33,12 @@ def has_address(entries: Sequence[Entry], address: str) -> bool:
 @register.filter
 def is_admin(user: object) -> bool:
     return roles.MACHINES.allows(user)
+
+
+@register.filter
+def leads_to(entry: Entry, path: str) -> str:
+    """For aria-current: `page` on the entry's own page, `true` on a page below it, else empty."""
+    address = reverse(entry.address)
+    if path == address:
+        return "page"
+    return "true" if address != "/" and path.startswith(f"{address}/") else ""

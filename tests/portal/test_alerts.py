@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from accounts.models import Role
 from alerts.models import Alert, AlertChange, Rule, Severity, State, What
-from analysis import store
+from analysis import rollups, store
 from core.batch import Table
-from core.catalogue import SYSTEM
+from core.catalogue import FILESYSTEMS, SYSTEM
 from core.tenancy import schema_context
 from tests.cast import Cast
 
@@ -209,3 +209,30 @@ def test_the_other_partner_does_not_find_it(alpha: Cast, beta: Cast, rule: Rule,
     assert client.get(f"/alerts/{alert.public_id}").status_code == 404
     assert client.post(f"/alerts/{alert.public_id}/acknowledge").status_code == 404
     assert "CPU is hot" not in client.get("/alerts").content.decode()
+
+
+def test_the_menu_leads_to_alerts_from_every_page_about_them(alpha: Cast, rule: Rule, now: datetime) -> None:
+    alert = fire(alpha, rule, now)
+    assert 'href="/alerts" aria-current="page"' in page(alpha, "/alerts")
+    assert 'href="/alerts" aria-current="true"' in page(alpha, f"/alerts/{alert.public_id}")
+    assert "aria-current" not in page(alpha, "/tokens").split('aria-label="Main"')[1].split("</nav>")[0]
+
+
+def test_a_forecast_is_drawn_with_the_days_that_it_rests_on(alpha: Cast, now: datetime) -> None:
+    hour = now.replace(minute=0)
+    hours = [hour - timedelta(hours=back) for back in range(1, 24 * 6)]
+    columns: dict[str, list[Any]] = {
+        "timestamp": hours, "mount": ["/srv"] * len(hours), "total_mb": [1000.0] * len(hours),
+        "used_mb": [900.0 - back for back in range(len(hours))],
+        "available_mb": [100.0 + back for back in range(len(hours))],
+    }  # fmt: skip
+    collector = alpha.collector()
+    with schema_context(alpha.schema):
+        store.copy(store.rows_of(Table(FILESYSTEMS, columns), collector.pk))
+        rollups.mark_stale([rollups.Span(collector.pk, hours[-1], hours[0])], now)
+        rollups.refresh(now)
+        filling = Rule.objects.get(shipped="filesystem-forecast")
+    alert = fire(alpha, filling, now, instance="/srv", evidence={"days": [1.0, 4.0], "days_seen": 6})
+    text = page(alpha, f"/alerts/{alert.public_id}")
+    assert "full in 1 to 4 days" in text
+    assert "Used from" in text
