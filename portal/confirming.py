@@ -30,17 +30,23 @@ class PasswordForm(forms.Form):
     )  # fmt: skip
 
 
-def confirmed(view: View[P]) -> View[P]:
-    """The view, once the person proved in the last quarter of an hour who they are; below `page`."""
+def confirmed(back: str = "security") -> Callable[[View[P]], View[P]]:
+    """The view, once the person proved in the last quarter of an hour who they are; below `page`.
 
-    @wraps(view)
-    def guarded(request: PageRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if entering.is_confirmed(request):
-            return view(request, *args, **kwargs)
-        back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("security")
-        return HttpResponseRedirect(f"{reverse('confirm')}?{urlencode({'next': back})}")
+    back: the page from which a form is sent again afterwards.
+    """
 
-    return cast("View[P]", guarded)
+    def declare(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: PageRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if entering.is_confirmed(request):
+                return view(request, *args, **kwargs)
+            there = request.get_full_path() if request.method in ("GET", "HEAD") else reverse(back)
+            return HttpResponseRedirect(f"{reverse('confirm')}?{urlencode({'next': there})}")
+
+        return cast("View[P]", guarded)
+
+    return declare
 
 
 @page(roles.OWN_ACCOUNT, "GET", "HEAD", "POST")

@@ -69,7 +69,7 @@ def join(request: PageRequest, secret: str) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def link(request: PageRequest) -> HttpResponse:
     """Answers with a link to follow: a form may not lead to another host (form-action of the security policy)."""
     provider = _active()
@@ -78,7 +78,7 @@ def link(request: PageRequest) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def unlink(request: PageRequest, identity_id: int) -> HttpResponse:
     found = request.user.identities.filter(pk=identity_id).first()
     if found is None:

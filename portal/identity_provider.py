@@ -77,7 +77,7 @@ class ProviderForm(forms.Form):
 
 
 @page(roles.IDENTITY_PROVIDER, "GET", "HEAD", "POST")
-@confirmed
+@confirmed("identity-provider")
 def identity_provider(request: PageRequest) -> HttpResponse:
     row = providers.read()
     form = ProviderForm(request.POST or None, initial=model_to_dict(row) if row else {"label": "single sign-on"})

@@ -20,6 +20,7 @@ from core.errors import ServiceError
 from core.keys import Secret
 from core.limits import client_ip
 from portal.access import PageRequest, page
+from portal.confirming import confirmed
 
 MOST_SHOWN = 1000
 
@@ -102,6 +103,7 @@ def reactivate(request: PageRequest, user_id: int) -> HttpResponse:
 
 
 @page(roles.PEOPLE, "POST")
+@confirmed("people")
 def reset_factors(request: PageRequest, user_id: int) -> HttpResponse:
     """Of somebody who lost them: the password, or another way in, is enough until they set up new ones."""
     user = _find(user_id)

@@ -43,7 +43,7 @@ def security(request: PageRequest) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "GET", "HEAD", "POST")
-@confirmed
+@confirmed()
 def set_up_app(request: PageRequest) -> HttpResponse:
     """The secret waits in the session, sealed, until a code shows that the app has it."""
     secret = _waiting_secret(request)
@@ -62,7 +62,7 @@ def set_up_app(request: PageRequest) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def make_codes(request: PageRequest) -> HttpResponse:
     """Answers with the codes themselves, because they are shown only once."""
     if not factors.has_any(request.user):
@@ -71,14 +71,14 @@ def make_codes(request: PageRequest) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def begin_passkey(request: PageRequest) -> HttpResponse:
     """What the browser needs to make one."""
     return JsonResponse(passkeys.ask_new(request.user))
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def add_passkey(request: PageRequest) -> HttpResponse:
     form = PasskeyForm(request.POST)
     if not form.is_valid():
@@ -103,7 +103,7 @@ def rename_passkey(request: PageRequest, factor_id: int) -> HttpResponse:
 
 
 @page(roles.OWN_ACCOUNT, "POST")
-@confirmed
+@confirmed()
 def remove_factor(request: PageRequest, factor_id: int) -> HttpResponse:
     factors.remove(request.user, _own(request, factor_id), ip=client_ip(request))
     request.session[factors.SECOND] = factors.has_any(request.user) and request.session.get(factors.SECOND, False)

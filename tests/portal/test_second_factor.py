@@ -10,10 +10,12 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings as running
+from django.core import mail
 from django.core.cache import caches
 from django.test import Client
 
 from accounts import factors, mfa, people
+from accounts import mail as portal_mail
 from accounts.models import AuditEvent, Role, Session, User
 from accounts.sessions import SessionStore
 from core import sealed
@@ -299,7 +301,7 @@ def test_nobody_removes_the_factor_of_somebody_else(alpha: Cast) -> None:
 
 def test_an_admin_resets_the_factors_of_somebody_who_lost_them(alpha: Cast) -> None:
     give_app(alpha, Role.VIEWER)
-    theirs, admin = alpha.client(Role.VIEWER), alpha.client(Role.ADMIN)
+    theirs, admin = alpha.client(Role.VIEWER), signed_in(alpha, Role.ADMIN)
     person = alpha.user(Role.VIEWER).pk
     assert "2 steps" in admin.get("/manage/people").content.decode()
     admin.post(f"/manage/people/{person}/reset-factors")
@@ -309,12 +311,34 @@ def test_an_admin_resets_the_factors_of_somebody_who_lost_them(alpha: Cast) -> N
     assert (event.user, event.detail) == ("admin@alpha.example", {"of": "viewer@alpha.example"})
 
 
+def test_an_admin_proves_who_they_are_before_resetting(alpha: Cast) -> None:
+    give_app(alpha, Role.VIEWER)
+    answer = alpha.client(Role.ADMIN).post(f"/manage/people/{alpha.user(Role.VIEWER).pk}/reset-factors")
+    assert answer["Location"] == "/confirm?next=%2Fmanage%2Fpeople"
+    with schema_context(alpha.schema):
+        assert Authenticator.objects.exists()
+
+
 def test_an_admin_does_not_get_around_confirming_by_resetting_their_own(alpha: Cast) -> None:
+    client = signed_in(alpha, Role.ADMIN)
     give_app(alpha, Role.ADMIN)
-    client = alpha.client(Role.ADMIN)
     assert client.post(f"/manage/people/{alpha.user(Role.ADMIN).pk}/reset-factors").status_code == 400
     with schema_context(alpha.schema):
         assert Authenticator.objects.exists()
+
+
+def test_the_person_is_told_by_mail(
+    alpha: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.SENDS_MAIL = True
+    monkeypatch.setattr(portal_mail, "send_later", portal_mail.send)
+    client = signed_in(alpha)
+    with django_capture_on_commit_callbacks(execute=True):
+        secret, page = set_up(client)
+    (message,) = mail.outbox
+    assert message.to == ["viewer@alpha.example"]
+    assert "You added an authenticator app" in message.body
+    assert not [shown for shown in (secret, *re.findall(r"\d{5}-\d{5}", page)) if shown in str(message.body)]
 
 
 def test_no_code_and_no_secret_is_in_the_audit_log(alpha: Cast) -> None:
