@@ -29,8 +29,11 @@ from reports.jobs.schedules import Plan
 
 DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WHEN = [
-    ("Every week, of the week before", [(f"week-{at}", f"On {name}") for at, name in enumerate(DAYS_OF_WEEK)]),
-    ("Every month, of the month before", [(f"month-{day}", f"On day {day}") for day in range(1, 32)]),
+    (
+        "Every week, of the week before",
+        [(f"week-{at}", f"Every week on {name}") for at, name in enumerate(DAYS_OF_WEEK)],
+    ),
+    ("Every month, of the month before", [(f"month-{day}", f"Every month on day {day}") for day in range(1, 32)]),
 ]
 HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
 TIMES_SHOWN = 12
@@ -101,10 +104,10 @@ class ScheduleForm(forms.Form):
 
 @dataclass(frozen=True)
 class Row:
-    """A schedule as the list shows it; `next_due` is None while it is paused."""
+    """A schedule as the list shows it. next: in the tenant's time zone, empty while it is paused."""
 
     schedule: Schedule
-    next_due: datetime | None
+    next: str
     latest: Occurrence | None
 
     @property
@@ -208,8 +211,8 @@ def _list(request: PageRequest, form: ScheduleForm) -> HttpResponse:
 
 
 def _row(found: Schedule, zone: ZoneInfo, now: datetime) -> Row:
-    due = None if found.paused else calendar.upcoming(found.timing, zone, now).due
-    return Row(found, due, next(iter(found.occurrences.all()), None))
+    due = calendar.upcoming(found.timing, zone, now).due.astimezone(zone)
+    return Row(found, "" if found.paused else f"{due:%Y-%m-%d %H:%M}", next(iter(found.occurrences.all()), None))
 
 
 def _one(request: PageRequest, found: Schedule, form: ScheduleForm) -> HttpResponse:
