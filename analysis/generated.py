@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from analysis import generated_measures as measures
+from analysis import generated_processes
 from analysis import generated_signals as signals
 from analysis.generated_fleet import MACHINES, Machine
 from analysis.generated_signals import DAY, HOUR, Instants
@@ -41,11 +43,14 @@ def frames(machine: Machine, start: datetime, end: datetime, origin: datetime) -
     disks = {disk.name: measures.disk(machine, disk, at, demand, origin) for disk in machine.disks}
     interfaces = {card.name: measures.interface(machine, card, at, demand) for card in machine.interfaces}
     filesystems = {mount.path: measures.filesystem(machine, mount, at, origin) for mount in machine.mounts}
+    system = measures.system(machine, at, demand, disks, interfaces)
+    processes = generated_processes.processes(machine, at, measures.busy(system), system["mem_used_mb"])
     made = {
-        "system": pl.DataFrame({"timestamp": at, **measures.system(machine, at, demand, disks, interfaces)}),
+        "system": pl.DataFrame({"timestamp": at, **system}),
         "disks": _stack("device", at, disks),
         "interfaces": _stack("interface", at, interfaces),
         "filesystems": _stack("mount", at, filesystems).filter(pl.col("timestamp") % FILESYSTEM_SECONDS == 0),
+        "processes": _stack("pid", at, processes).filter(pl.col("timestamp") % generated_processes.SECONDS == 0),
     }
     kept = at[(at >= start.timestamp()) & ~_outage(machine, at)]
     return {name: _only(DATASETS[name], frame, kept) for name, frame in made.items()}
@@ -70,7 +75,7 @@ def _outage(machine: Machine, at: Instants) -> np.ndarray[tuple[int], np.dtype[n
     return np.asarray(hit & (elapsed >= begins) & (elapsed < begins + lasts))
 
 
-def _stack(instance: str, at: Instants, parts: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
+def _stack(instance: str, at: Instants, parts: Mapping[Any, Mapping[str, object]]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame({"timestamp": at, instance: name, **part}) for name, part in parts.items()])
 
 

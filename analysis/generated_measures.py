@@ -111,7 +111,7 @@ def system(
     memory = _memory(machine, at, demand)
     return {
         **cpu,
-        "cpu_cores": _cores(machine, at, _busy(cpu)),
+        "cpu_cores": _cores(machine, at, busy(cpu)),
         **memory,
         **totals,
         **_load(machine, at, cpu),
@@ -158,7 +158,7 @@ def _cpu(machine: Machine, at: Instants, demand: Values, disk_util: Values) -> C
     return {**shares, "cpu_idle": np.round(100 - sum(shares.values()), 2)}
 
 
-def _busy(cpu: Columns) -> Values:
+def busy(cpu: Columns) -> Values:
     """All but idle and iowait, as the agent reckons a core's busy percent."""
     return np.asarray(100 - cpu["cpu_idle"] - cpu["cpu_iowait"])
 
@@ -211,9 +211,9 @@ def _swap(machine: Machine, at: Instants, share: Values) -> Columns:
 def _load(machine: Machine, at: Instants, cpu: Columns) -> Columns:
     seed, cores = seed_of(machine.machine_id, "load"), machine.cores
     blocked = cpu["cpu_iowait"] / 100 * cores * 1.3
-    wanted = (_busy(cpu) + 0.5 * cpu["cpu_steal"]) / 100 * cores * (1 + 0.2 * signals.white(seed, at))
+    wanted = (busy(cpu) + 0.5 * cpu["cpu_steal"]) / 100 * cores * (1 + 0.2 * signals.white(seed, at))
     averages = {f"load_{minutes}min": np.round(smoothed(wanted + blocked, minutes), 2) for minutes in (1, 5, 15)}
-    switches = cores * (180 + 95 * _busy(cpu)) * np.exp(0.2 * noise(seed + 3, at))
+    switches = cores * (180 + 95 * busy(cpu)) * np.exp(0.2 * noise(seed + 3, at))
     return {
         **averages,
         "procs_running": 1 + np.floor(wanted + uniform(seed + 1, at)),
@@ -227,7 +227,7 @@ def _pressure(machine: Machine, at: Instants, cpu: Columns, memory: Columns) -> 
     names = ("psi_cpu_some", "psi_memory_some", "psi_memory_full", "psi_io_some", "psi_io_full")
     if not machine.has_psi:
         return {name: np.full(at.shape, np.nan) for name in names}
-    wanted = _busy(cpu) + 0.8 * cpu["cpu_steal"]
+    wanted = busy(cpu) + 0.8 * cpu["cpu_steal"]
     cpu_some = 0.004 * wanted + 70 * np.clip((wanted - 55) / 60, 0, 1) ** 1.6
     memory_some = np.minimum(60.0, 9 * memory["swap_in_mb"])
     io_some = np.minimum(95.0, 1.7 * cpu["cpu_iowait"])

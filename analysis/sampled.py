@@ -90,7 +90,7 @@ def _rounded(busy: Sequence[float | None]) -> list[float | None]:
 
 
 def processes(span: Span) -> list[dict[str, Any]]:
-    """The processes of the first sample in each step, those that use most CPU first. One query."""
+    """The processes of the newest sample in each step, those that use most CPU first. One query."""
     step = (span.end - span.start) / span.points
     rows = query(
         _PROCESSES, [span.points - 1, span.collector_id, span.start, step, span.start, step, span.collector_id]
@@ -125,7 +125,7 @@ _PROCESSES = f"""
     FROM generate_series(0, %s) AS slot CROSS JOIN LATERAL (
         SELECT "timestamp" FROM "{PROCESSES.table}" WHERE collector_id = %s
         AND "timestamp" >= %s::timestamptz + slot * %s::interval
-        AND "timestamp" < %s::timestamptz + (slot + 1) * %s::interval ORDER BY "timestamp" LIMIT 1
-    ) first JOIN "{PROCESSES.table}" process ON process.collector_id = %s AND process."timestamp" = first."timestamp"
+        AND "timestamp" < %s::timestamptz + (slot + 1) * %s::interval ORDER BY "timestamp" DESC LIMIT 1
+    ) newest JOIN "{PROCESSES.table}" process ON process.collector_id = %s AND process."timestamp" = newest."timestamp"
     ORDER BY process."timestamp", cpu DESC NULLS LAST, pid
 """  # noqa: S608

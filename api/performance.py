@@ -88,7 +88,7 @@ class Processes(View):
 
     @extend_schema(
         summary="Top processes at instants",
-        description="The first sample with processes in each of `points` steps; samples are given whole.",
+        description="The newest sample with processes in each of `points` steps; samples are given whole.",
         parameters=[ProcessesQuery],
         responses={200: ProcessesAnswer, **dict.fromkeys((400, 401, 404, 429), ErrorBody)},
     )

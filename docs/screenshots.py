@@ -19,22 +19,31 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 1400
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 PARTNER, MACHINE = "sample", "db01"
+COMPARED = "how=machines&machines=web01&machines=web02&machines=vps01&zone=UTC"
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its file, address, height of the window, and what must be drawn before it is taken."""
+    """One picture: its file, address, height of the window, what must be drawn, and what the pointer is over."""
 
     name: str
     path: str
     height: int
     ready: str
+    pointed: str = ""
 
 
 def shots(machine_id: str) -> Sequence[Shot]:
     return (
         Shot("fleet", "/?sort=cpu", 900, ".machines .spark"),
-        Shot("machine", f"/machines/{machine_id}?range=7d", 960, "[data-panel=psi] canvas"),
+        Shot(
+            "machine",
+            f"/machines/{machine_id}?range=7d",
+            1240,
+            "[data-panel=cores] canvas",
+            "[data-panel=cpu-mode] .over",
+        ),
+        Shot("compare", f"/compare?{COMPARED}", 1180, "[data-chart] canvas", "[data-chart] .over"),
     )
 
 
@@ -51,6 +60,9 @@ def take(page: Page, url: str, shot: Shot, folder: Path) -> Path:
     page.goto(url + shot.path)
     page.locator(shot.ready).first.wait_for()
     page.wait_for_timeout(1000)
+    if shot.pointed:
+        page.locator(shot.pointed).first.hover()
+        page.wait_for_timeout(300)
     target = folder / f"{shot.name}.png"
     page.screenshot(path=target)
     return target

@@ -89,9 +89,9 @@ class CompareForm(forms.Form):
         names = found["machines"]
         if not 2 <= len(names) <= MOST_SIDES:
             raise ValidationError({"machines": f"Choose two to {MOST_SIDES} machines; the first one is the yardstick."})
-        today = timezone.now().astimezone(zone).date()
-        first = found.get("start") or today - timedelta(days=USUAL_DAYS)
-        start, end = _period(first, found.get("end") or today, zone)
+        if not (found.get("start") and found.get("end")):
+            raise ValidationError("Give the period, from a day to a day.")
+        start, end = _period(found["start"], found["end"], zone)
         return [Side(name, self.collectors[name], start, end) for name in names]
 
     def _around(self, found: dict[str, Any], zone: ZoneInfo) -> list[Side]:
@@ -120,6 +120,9 @@ def _as_fields(asked: QueryDict | None) -> QueryDict | None:
     found = asked.copy()
     if not found.getlist("metrics"):
         found.setlist("metrics", list(USUAL))
+    if found.get("how") == MACHINES:
+        found["start"] = found.get("start") or f"{timezone.now().date() - timedelta(days=USUAL_DAYS)}"
+        found["end"] = found.get("end") or f"{timezone.now().date()}"
     if not found.get("change"):
         return found
     try:

@@ -43,8 +43,13 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
     if wants_fragment(request):
         return render(request, "portal/machine_head.html", context)
     period = periods.parse(request.GET, _begin(request, collector), now)
+    return render(request, "portal/machine.html", context | _charts(request, collector, period))
+
+
+def _charts(request: PageRequest, collector: Collector, period: Period) -> dict[str, Any]:
+    """What the template adds to the head: the period, its tools, and the charts to be drawn."""
     may_annotate = roles.ANNOTATE.allows(request.user)
-    context |= {
+    return {
         "period": period,
         "ranges": list(RANGES),
         "sections": SYSTEM_SECTIONS,
@@ -53,7 +58,6 @@ def machine(request: PageRequest, machine_id: str) -> HttpResponse:
         "kinds": AnnotationKind.choices,
         "page_data": {**_page_data(collector, period), "may_annotate": may_annotate},
     }
-    return render(request, "portal/machine.html", context)
 
 
 def _begin(request: PageRequest, collector: Collector) -> datetime:

@@ -157,20 +157,27 @@ def core_map(title: str) -> Spec:
 
     The axes cover the parameters `start` and `end` (ms) and `rows`; a row stands for `cores_per_row` cores.
     """
-    axis = {"tickMinStep": 1, "labelExpr": "datum.value * cores_per_row", "grid": False}
+    whole = "datum.value == floor(datum.value) && datum.value < rows ? datum.value * cores_per_row : ''"
+    axis = {"labelExpr": whole, "grid": False}
     core = {"type": "quantitative", "title": None, "scale": {"domain": [0, {"expr": "rows"}], "reverse": True}}
-    shade = {"type": "quantize", "domain": [0, 100]}
+    shade = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"type": "quantize", "domain": [0, 100]},
+        "legend": None,
+    }
     given = [("start", 0), ("end", 1), ("rows", 1), ("cores_per_row", 1)]
     return {
         **_chart("", f"{title}: busy percent of each core over time.", 170),
         "params": [{"name": name, "value": value} for name, value in given],
-        "mark": {"type": "rect", "clip": True},
+        "mark": {"type": "rect", "clip": True, "strokeWidth": 0.6},
         "encoding": {
             "x": _time(utc=False),
             "x2": {"field": "until", "type": "temporal"},
             "y": {"field": "row", **core, "axis": axis},
             "y2": {"field": "next"},
-            "color": {"field": "value", "type": "quantitative", "scale": shade, "legend": None},
+            "fill": shade,
+            "stroke": shade,
         },
     }
 

@@ -176,3 +176,18 @@ def _count(dataset: Dataset) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f'SELECT count(*) FROM "{dataset.table}"')
         return int(cursor.fetchone()[0])
+
+
+@each_machine
+def test_processes_use_no_more_than_the_machine_is_busy(machine: Machine) -> None:
+    frames = made(machine)
+    system = frames["system"].select(
+        "timestamp", busy=(100 - pl.col("cpu_idle") - pl.col("cpu_iowait")) * machine.cores
+    )
+    total = frames["processes"].group_by("timestamp").agg(pl.col("cpu").sum(), pl.col("rss_mb").sum())
+    joined = total.join(system, on="timestamp").join(
+        frames["system"].select("timestamp", "mem_used_mb"), on="timestamp"
+    )
+    assert joined.height == 288 or machine.outage_every_days
+    assert (joined["cpu"] <= joined["busy"] + 1).all()
+    assert (joined["rss_mb"] <= joined["mem_used_mb"] + 40).all()

@@ -89,7 +89,7 @@ def test_each_step_gives_one_instant(alpha: Cast) -> None:
     for minute in range(6):
         store_processes(alpha, start + timedelta(minutes=minute), (1, str(minute), 1.0))
     found = get(alpha, PROCESSES, start, start + timedelta(minutes=6), points=3)["instants"]
-    assert [one["processes"][0]["name"] for one in found] == ["0", "2", "4"]
+    assert [one["processes"][0]["name"] for one in found] == ["1", "3", "5"]
 
 
 def test_the_cost_is_the_same_for_an_hour_and_a_year(alpha: Cast, django_assert_max_num_queries: Any) -> None:

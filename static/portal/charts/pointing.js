@@ -27,32 +27,37 @@ export function zoomToSelection() {
   return Boolean(selected);
 }
 
-// surface: an element as wide as the plot, whose period spanOf() tells.
+function timeAt(surface, [start, end], event) {
+  const box = surface.getBoundingClientRect();
+  const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  return start + share * (end - start);
+}
+
+// surface: an element as wide as the plot, whose period spanOf() tells (null: nothing is drawn yet).
 export function listen(surface, spanOf, figure = null) {
-  let from = null;
-  const timeAt = (event) => {
-    const box = surface.getBoundingClientRect();
-    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    const [start, end] = spanOf();
-    return start + share * (end - start);
+  let from = null; // where a drag began
+  const handle = {
+    pointerdown: (event, time) => {
+      if (event.button !== 0) return;
+      surface.setPointerCapture(event.pointerId);
+      from = { x: event.clientX, time };
+    },
+    pointermove: (event, time) => {
+      if (from && Math.abs(event.clientX - from.x) >= DRAG_PIXELS) select(from.time, time);
+    },
+    pointerup: (event, time) => {
+      if (from && !zoomToSelection()) pin(time);
+      from = null;
+    },
   };
-  const at = (event) => ({ time: timeAt(event), figure, x: event.clientX, y: event.clientY });
-  surface.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || !spanOf()) return;
-    surface.setPointerCapture(event.pointerId);
-    from = { x: event.clientX, time: timeAt(event) };
-    point(at(event));
-  });
-  surface.addEventListener("pointermove", (event) => {
-    if (!spanOf()) return;
-    point(at(event));
-    if (from && Math.abs(event.clientX - from.x) >= DRAG_PIXELS) select(from.time, timeAt(event));
-  });
-  surface.addEventListener("pointerup", (event) => {
-    if (!from) return;
-    from = null;
-    if (!zoomToSelection()) pin(timeAt(event));
-  });
+  for (const [name, act] of Object.entries(handle)) {
+    surface.addEventListener(name, (event) => {
+      if (!spanOf()) return;
+      const time = timeAt(surface, spanOf(), event);
+      point({ time, figure, x: event.clientX, y: event.clientY });
+      act(event, time);
+    });
+  }
   surface.addEventListener("pointercancel", () => { from = null; point({ time: null, figure: null, selected: null }); });
   surface.addEventListener("pointerleave", () => { if (!from) point({ time: null, figure: null }); });
 }
