@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from alerts import rules
 from alerts.book import Evidence, Found, Place
+from alerts.judging import Verdict
 from alerts.models import Kind, Progress, Rule
 from alerts.quantities import QUANTITIES, Quantity
 from alerts.scene import FRESH, Scene
@@ -77,12 +78,21 @@ def verdicts(rule: Rule, found: Sequence[Window], column: int, zone: ZoneInfo) -
     """What a rule says of windows; `column` is the place of its quantity's mean in them."""
     if rule.kind == Kind.ANOMALY:
         return _compared(rule, found, column, zone)
-    levels = rules.levels(rule)
     return (
-        (window, Found(window.at, levels.verdict(value), value, lambda w=window: _evidence(rule, w, column)))  # type: ignore[misc]  # bound now
-        for window in found
-        for value in [window.means[column] if window.is_covered else None]
+        (window, Found(window.at, verdict, value_of(window, column), lambda w=window: _evidence(rule, w, column)))  # type: ignore[misc]  # bound now
+        for window, verdict in zip(found, simple_verdicts(rule, found, column), strict=True)
     )
+
+
+def simple_verdicts(rule: Rule, found: Iterable[Window], column: int) -> Iterable[Verdict]:
+    """What a threshold says of each window."""
+    levels = rules.levels(rule)
+    return (levels.verdict(value_of(window, column)) for window in found)
+
+
+def value_of(window: Window, column: int) -> float | None:
+    """Its mean, where the window is one that counts."""
+    return window.means[column] if window.is_covered else None
 
 
 def _evidence(rule: Rule, window: Window, column: int) -> Evidence:
@@ -134,7 +144,7 @@ def _history(
 
 
 def _compare(rule: Rule, window: Window, column: int, known: Usual | None) -> _Compared:
-    value = window.means[column] if window.is_covered else None
+    value = value_of(window, column)
     if known is None or value is None:
         return _Compared(known, None)
     off = value - known.high if rule.comparison == "above" else known.low - value

@@ -5,23 +5,25 @@ It is what the evaluator would have done with all samples there in time; it need
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from accounts import tenant_settings
 from alerts import forecasts, judging, measured, rehearsal_silent, rules
-from alerts.judging import Spell
+from alerts.judging import Spell, Verdict
 from alerts.models import Kind, Rule
 from alerts.quantities import EVENTS, QUANTITIES
 from alerts.scene import FRESH
 from analysis import windows
 from analysis.rollups_tables import table
 from analysis.series_shapes import query
+from analysis.windows import Window
 from collectors.models import Collector, MachineEvent
 
 DAYS = 30
-MACHINES = 10
+MACHINES = 5
 """Looked at, at most, where samples are read; so an answer for all machines takes a second or two."""
 
 
@@ -98,9 +100,15 @@ def _windows(rule: Rule, machine: Collector, span: Rehearsal) -> Iterator[Place]
     slid = windows.slide(quantity.dataset, quantity.of_sample(), machine.pk, ends, length, FRESH)
     for instance, found in slid.items():
         if rules.matches(rule, instance):
-            said = measured.verdicts(rule, list(found), 0, zone)
-            steps = ((result.at, result.verdict) for _, result in said)
+            steps = _steps(rule, list(found), zone)
             yield Place(machine.machine_id, instance, "", judging.spells(steps, rules.grace(rule)))
+
+
+def _steps(rule: Rule, found: Sequence[Window], zone: ZoneInfo) -> Iterable[tuple[datetime, Verdict]]:
+    """Without the evidence of each of forty thousand windows, where it is not needed."""
+    if rule.kind == Kind.ANOMALY:
+        return ((result.at, result.verdict) for _, result in measured.verdicts(rule, found, 0, zone))
+    return zip((window.at for window in found), measured.simple_verdicts(rule, found, 0), strict=True)
 
 
 def _forecasts(rule: Rule, machine: Collector, span: Rehearsal) -> Iterator[Place]:

@@ -7,9 +7,8 @@ not matter in which order the samples were added up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ Numbers = np.ndarray[Any, np.dtype[np.float64]]
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """What one machine (device, mount …) did until `at`: for each formula its mean, None where nothing was measured.
 
     counts: the samples behind each mean. is_covered: the samples reach back over half of the window at least; one that
