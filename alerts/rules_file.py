@@ -41,6 +41,14 @@ def read(text: str) -> list[Rule]:
     return [rule for rule, _ in made]
 
 
+def read_entry(entry: Mapping[str, Any]) -> Rule:
+    """One rule, as an entry of a file says it; RulesFileError with `field: sentence` for each mistake."""
+    rule, mistakes = _rule(entry, "rule")
+    if mistakes:
+        raise RulesFileError([mistake.removeprefix("rule.") for mistake in mistakes])
+    return rule
+
+
 def write(wanted: Sequence[Rule]) -> str:
     """YAML in the order of FIELDS; what has its default is left out."""
     document = {"version": VERSION, "rules": [dict(_said(rule)) for rule in wanted]}

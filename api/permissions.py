@@ -52,6 +52,23 @@ class SeenByPersonElseAnnotated(BasePermission):
         return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.ANNOTATE)
 
 
+class SeenByPersonElseHandled(BasePermission):
+    """Alerts, rules and silences."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.SEE if request.method in ("GET", "HEAD") else roles.ALERTS)
+
+
+class MayHandleAlerts(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.ALERTS)
+
+
+class MayEditChannels(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may(request.user, roles.CHANNELS)
+
+
 class MayRegister(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return may(request.user, roles.REGISTER)

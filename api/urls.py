@@ -3,7 +3,19 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from api import annotations, collectors, docs, performance, reports, schedules, upload
+from api import (
+    alert_rules,
+    alerts,
+    annotations,
+    channels,
+    collectors,
+    docs,
+    performance,
+    reports,
+    schedules,
+    silences,
+    upload,
+)
 from core import errors
 
 urlpatterns = [
@@ -14,6 +26,22 @@ urlpatterns = [
     path("v1/performance/series", performance.Series.as_view(), name="series"),
     path("v1/performance/cores", performance.Cores.as_view(), name="cores"),
     path("v1/performance/processes", performance.Processes.as_view(), name="processes"),
+    path("v1/alerts", alerts.Alerts.as_view(), name="api-alerts"),
+    path("v1/alerts/rules", alert_rules.Rules.as_view(), name="api-alert-rules"),
+    path("v1/alerts/rules/rehearse", alert_rules.Rehearse.as_view(), name="api-rehearse-alert-rule"),
+    path("v1/alerts/rules/export", alert_rules.Export.as_view(), name="api-export-alert-rules"),
+    path("v1/alerts/rules/import", alert_rules.Import.as_view(), name="api-import-alert-rules"),
+    path("v1/alerts/rules/<int:rule_id>", alert_rules.RuleDetail.as_view(), name="api-alert-rule"),
+    path("v1/alerts/silences", silences.Silences.as_view(), name="api-silences"),
+    path("v1/alerts/silences/<int:silence_id>", silences.SilenceDetail.as_view(), name="api-silence"),
+    path("v1/alerts/channels", channels.Channels.as_view(), name="api-channels"),
+    path("v1/alerts/channels/<str:channel_id>", channels.ChannelDetail.as_view(), name="api-channel"),
+    path("v1/alerts/channels/<str:channel_id>/test", channels.ChannelTest.as_view(), name="api-test-channel"),
+    path("v1/alerts/channels/<str:channel_id>/secret", channels.ChannelSecret.as_view(), name="api-channel-secret"),
+    path("v1/alerts/channels/<str:channel_id>/deliveries", channels.Deliveries.as_view(), name="api-deliveries"),
+    path("v1/alerts/<str:alert_id>", alerts.AlertDetail.as_view(), name="api-alert"),
+    path("v1/alerts/<str:alert_id>/acknowledge", alerts.Acknowledge.as_view(), name="api-acknowledge-alert"),
+    path("v1/alerts/<str:alert_id>/withdraw", alerts.Withdraw.as_view(), name="api-withdraw-alert"),
     path("v1/annotations", annotations.Annotations.as_view(), name="annotations"),
     path("v1/annotations/<str:annotation_id>", annotations.AnnotationDetail.as_view(), name="annotation"),
     path("v1/collectors", collectors.Collectors.as_view(), name="collectors"),

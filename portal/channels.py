@@ -24,7 +24,6 @@ from core.limits import client_ip, limit
 from portal.access import PageRequest, page
 
 MOST_DELIVERIES = 30
-TEST_RATE = "10/m"
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def channel(request: PageRequest, channel_id: str) -> HttpResponse:
 @page(roles.CHANNELS, "POST")
 def test(request: PageRequest, channel_id: str) -> HttpResponse:
     found = store.find(channel_id)
-    limit(request, "channel-tests", request.tenant.schema_name, TEST_RATE, fail_open=False)
+    limit(request, "channel-tests", request.tenant.schema_name, trial.RATE, fail_open=False)
     link = request.build_absolute_uri(reverse("channels"))
     outcome = trial.send(found, request.tenant.name, link, actor=request.user.email, ip=client_ip(request))
     if outcome.sent:

@@ -14,6 +14,9 @@ from alerts.sending.parcels import Letter, Outcome
 from alerts.sending.payload import VERSION
 from alerts.sending.phrases import plain
 
+RATE = "10/m"
+"""Tests of a tenant: each is a request to somebody else."""
+
 
 def send(channel: Channel, portal: str, link: str, *, actor: str, ip: str | None) -> Outcome:
     """portal: what it is called; link: to the channels. What came of it is kept as of any other message."""

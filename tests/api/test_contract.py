@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from django_tenants.utils import schema_context
 
 from accounts import tokens
 from accounts.models import PersonalToken, Role, Scope, User
+from alerts.models import Alert, Rule, Silence
+from alerts.sending import channels
+from alerts.sending.models import Channel
 from analysis.models import Annotation
 from api.urls import urlpatterns
 from collectors import registry
@@ -29,6 +33,11 @@ EVENTS = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 REPORT = ANNOTATION = "0123456789abcdef"
 ORDER = '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z"}'
 SCHEDULE, LINK = "0123456789abcdee", "0123456789abcded"
+ALERT, ACKNOWLEDGED, CHANNEL = "0123456789abcdea", "0123456789abcdeb", "0123456789abcdec"
+RULE, SILENCE = 900_001, 900_002
+RULE_BODY = '{"name": "hot", "kind": "threshold", "quantity": "system.cpu_busy_percent", "threshold": 90}'
+SILENCE_BODY = '{"name": "move", "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z"}'
+CHANNEL_BODY = '{"name": "ops", "kind": "mail", "address": "ops@example.com"}'
 SCHEDULE_ORDER = '{"every": "week", "day": 0, "hour": 6}'
 PEOPLE = ("viewer", "analyst", "admin")
 TOKENS = {f"{role}-{scope}-token": (role, scope) for role in PEOPLE for scope in Scope}
@@ -46,6 +55,7 @@ class Call:
     allowed: frozenset[str]
     status: int
     body: str | None = None
+    content_type: str = "application/json"
 
     def __str__(self) -> str:
         return f"{self.method} {self.name}"
@@ -57,7 +67,7 @@ class Call:
             part = SimpleUploadedFile("a.csv", text.encode())
             return client.post(path, {"file": part})
         data = self.body or ""
-        return client.generic(self.method, path, data, content_type="application/json")
+        return client.generic(self.method, path, data, content_type=self.content_type)
 
 
 def people(*roles: str) -> frozenset[str]:
@@ -96,6 +106,38 @@ CALLS = (
     Call("schedule", "DELETE", f"v1/reports/schedules/{SCHEDULE}", people("analyst", "admin"), 204),
     Call("run-schedule", "POST", f"v1/reports/schedules/{SCHEDULE}/run", people("analyst", "admin"), 202),
     Call("report-file", "GET", f"v1/reports/{REPORT}/report.pdf", people("analyst", "admin"), 200),
+    Call("api-alerts", "GET", "v1/alerts", people(*PEOPLE), 200),
+    Call("api-alert", "GET", f"v1/alerts/{ALERT}", people(*PEOPLE), 200),
+    Call("api-acknowledge-alert", "POST", f"v1/alerts/{ALERT}/acknowledge", people("analyst", "admin"), 200, "{}"),
+    Call("api-withdraw-alert", "POST", f"v1/alerts/{ACKNOWLEDGED}/withdraw", people("analyst", "admin"), 200, "{}"),
+    Call("api-alert-rules", "GET", "v1/alerts/rules", people(*PEOPLE), 200),
+    Call("api-alert-rules", "POST", "v1/alerts/rules", people("analyst", "admin"), 201, RULE_BODY),
+    Call("api-alert-rule", "GET", f"v1/alerts/rules/{RULE}", people(*PEOPLE), 200),
+    Call("api-alert-rule", "PATCH", f"v1/alerts/rules/{RULE}", people("analyst", "admin"), 200, '{"enabled": false}'),
+    Call("api-alert-rule", "DELETE", f"v1/alerts/rules/{RULE}", people("analyst", "admin"), 204),
+    Call("api-rehearse-alert-rule", "POST", "v1/alerts/rules/rehearse", people("analyst", "admin"), 200, RULE_BODY),
+    Call("api-export-alert-rules", "GET", "v1/alerts/rules/export", people(*PEOPLE), 200),
+    Call(
+        "api-import-alert-rules",
+        "POST",
+        "v1/alerts/rules/import",
+        people("analyst", "admin"),
+        200,
+        "version: 1\nrules: []",
+        "application/yaml",
+    ),
+    Call("api-silences", "GET", "v1/alerts/silences", people(*PEOPLE), 200),
+    Call("api-silences", "POST", "v1/alerts/silences", people("analyst", "admin"), 201, SILENCE_BODY),
+    Call("api-silence", "GET", f"v1/alerts/silences/{SILENCE}", people(*PEOPLE), 200),
+    Call("api-silence", "DELETE", f"v1/alerts/silences/{SILENCE}", people("analyst", "admin"), 204),
+    Call("api-channels", "GET", "v1/alerts/channels", people("admin"), 200),
+    Call("api-channels", "POST", "v1/alerts/channels", people("admin"), 201, CHANNEL_BODY),
+    Call("api-channel", "GET", f"v1/alerts/channels/{CHANNEL}", people("admin"), 200),
+    Call("api-channel", "PATCH", f"v1/alerts/channels/{CHANNEL}", people("admin"), 200, '{"enabled": false}'),
+    Call("api-channel", "DELETE", f"v1/alerts/channels/{CHANNEL}", people("admin"), 204),
+    Call("api-test-channel", "POST", f"v1/alerts/channels/{CHANNEL}/test", people("admin"), 200),
+    Call("api-channel-secret", "POST", f"v1/alerts/channels/{CHANNEL}/secret", people("admin"), 200),
+    Call("api-deliveries", "GET", f"v1/alerts/channels/{CHANNEL}/deliveries", people("admin"), 200),
     Call("status", "GET", "v1/status", CREDENTIALS, 200),
     Call("schema", "GET", "v1/schema", CREDENTIALS, 200),
     Call("api-docs", "GET", "docs", CREDENTIALS, 200),
@@ -153,6 +195,19 @@ def stored(alpha: Cast) -> None:
         Schedule.objects.create(
             public_id=SCHEDULE, title="t", every="week", day=0, hour=6, armed_at=day, created_by="x"
         )
+
+
+@pytest.fixture(autouse=True)
+def alerting(alpha: Cast) -> None:
+    with schema_context(alpha.schema):
+        day = timezone.now()
+        rule = Rule.objects.create(pk=RULE, name="there", kind="threshold", quantity="system.load_5min", threshold=9)
+        told = {"rule": rule, "rule_name": "there", "severity": "warning", "since": day, "fired_at": day}
+        for number, (public_id, state) in enumerate({ALERT: "firing", ACKNOWLEDGED: "acknowledged"}.items()):
+            Alert.objects.create(public_id=public_id, state=state, target=str(number), evaluated_at=day, **told)
+        Silence.objects.create(pk=SILENCE, name="there", starts_at=day, ends_at=day + timedelta(days=1))
+        made = channels.create("there", "webhook", "https://hooks.invalid/", actor="test", ip=None).channel
+        Channel.objects.filter(pk=made.pk).update(public_id=CHANNEL)
 
 
 MATRIX = [(call, caller) for call in CALLS for caller in sorted(EVERYBODY)]
