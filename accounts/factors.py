@@ -78,6 +78,7 @@ def add_app(user: User, secret: str, *, ip: str | None) -> list[str]:
 
 def added(user: User, what: str, *, ip: str | None, factor: str) -> list[str]:
     """To be called in the transaction that adds one; the first recovery codes, if the person had none."""
+    _lock(user)
     audit.record("factor.added", user=user.email, ip=ip, factor=factor)
     tell(user, f"You added {what} to your account.")
     if Authenticator.objects.filter(user_id=user.pk, type=CODES).exists():

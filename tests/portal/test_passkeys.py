@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Role, User
 from core.tenancy import schema_context
@@ -52,6 +54,16 @@ def test_a_passkey_is_named_and_listed(alpha: Cast) -> None:
     page = client.get("/security").content.decode()
     assert "&lt;b&gt;old phone" in page
     assert "<b>old" not in page
+
+
+def test_two_first_passkeys_at_once_wait_for_each_other(alpha: Cast) -> None:
+    """Else both would make recovery codes, of which there is one set."""
+    client = signed_in(alpha)
+    with CaptureQueriesContext(connection) as queries:
+        register(client, alpha)
+    told = [query["sql"] for query in queries]
+    locked = next(at for at, sql in enumerate(told) if '"accounts_user"' in sql and "FOR UPDATE" in sql)
+    assert not [sql for sql in told[:locked] if "recovery_codes" in sql]
 
 
 def test_it_is_the_second_step(alpha: Cast, device: Device) -> None:
