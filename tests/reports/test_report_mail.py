@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from django.db import connection
+from django.core.management import call_command
 
 from accounts.models import AuditEvent
 from core.tenancy import schema_context
@@ -25,7 +24,9 @@ from reports.jobs import deliveries, mail, schedules
 from reports.jobs.mail import Sender
 from reports.jobs.models import Delivery, Every, Posting, Report, ReportFile, Schedule, State
 from reports.jobs.schedules import Plan
+from tests import samples
 from tests.cast import MACHINE, Cast
+from tests.reports.apart import apart
 
 NOW = datetime(2026, 1, 14, 12, tzinfo=UTC)
 SENDER = Sender("Alpha & Sons", "#ffee00")
@@ -123,6 +124,22 @@ def test_the_mail_says_the_summary_and_carries_the_pdf(alpha: Cast, server: Serv
     assert pdf.get_content_type() == "application/pdf"
     assert pdf.get_content() == b"%PDF-1.7"
     assert str(pdf.get_filename()).endswith(".pdf")
+
+
+def test_from_what_is_due_to_the_mail_the_worker_does_it_all(alpha: Cast, server: Server) -> None:
+    """One round of `manage.py work`: it asks for the report of last week, makes it, and mails it."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    last_week = now - timedelta(days=now.weekday() + 5)
+    samples.upload(alpha, {"timestamp": samples.minutes(last_week, 120), "cpu_user": [20.0] * 120})
+    with schema_context(alpha.schema):
+        plan = Plan("Weekly", Every.WEEK, 0, 0, [MACHINE], recipients=["ops@customer.example"])
+        schedules.make(plan, now - timedelta(days=8), actor="analyst@alpha.example", ip=None)
+    for _ in range(2):
+        call_command("work", "--once")
+    (message,) = server.messages()
+    (pdf,) = message.iter_attachments()
+    assert pdf.get_content().startswith(b"%PDF-")
+    assert "Coverage: " in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("title", ["Weekly\r\nBcc: all@customer.example", "Weekly\u2028Bcc: all@customer.example"])
@@ -254,27 +271,24 @@ def test_a_pdf_that_no_mail_server_would_take_stays_in_the_portal(
     assert "too large for a mail" in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
-def test_two_workers_at_once_send_one(casts: dict[str, Cast], django_db_blocker: Any, server: Server) -> None:
-    barrier = threading.Barrier(3)
+def test_two_workers_at_once_send_one(alpha: Cast, server: Server) -> None:
+    apart(alpha.schema, deliver)
+    try:
+        said = apart(alpha.schema, lambda: mail.send_next(SENDER, NOW), workers=3)
+        (state,) = apart(alpha.schema, lambda: waiting().state)
+    finally:
+        apart(alpha.schema, lambda: (Schedule.objects.all().delete(), Report.objects.all().delete()))
+    assert sorted(map(str, said))[:2] == ["", ""]
+    assert state == Posting.SENT
+    assert len(server.taken) == 1
 
-    def work() -> None:
-        with schema_context("alpha"):
-            barrier.wait()
-            mail.send_next(SENDER, NOW)
-        connection.close()
 
-    with django_db_blocker.unblock():
-        with schema_context("alpha"):
-            deliver()
-        threads = [threading.Thread(target=work) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        with schema_context("alpha"):
-            assert waiting().state == Posting.SENT
-            Schedule.objects.all().delete()
-            Report.objects.all().delete()
+def test_while_one_worker_sends_it_another_has_nothing_to_send(alpha: Cast, server: Server) -> None:
+    with schema_context(alpha.schema):
+        deliver()
+        assert deliveries.take(NOW) is not None
+        assert mail.send_next(SENDER, NOW + deliveries.LEASE / 2) == ""
+        assert mail.send_next(SENDER, NOW + 2 * deliveries.LEASE).endswith("sent")  # what a dead worker left
     assert len(server.taken) == 1
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
 
 from accounts import tenant_settings
 from accounts.models import AuditEvent
@@ -21,6 +19,7 @@ from reports.jobs import duties, queue, schedules
 from reports.jobs.models import Delivery, Every, Occurrence, Report, Schedule
 from reports.jobs.schedules import Plan
 from tests.cast import MACHINE, Cast
+from tests.reports.apart import apart
 
 WHO: Any = {"actor": "analyst@alpha.example", "ip": None}
 WEEKLY = Plan("Weekly", Every.WEEK, 0, 6, [MACHINE])
@@ -66,27 +65,22 @@ def test_after_an_outage_the_newest_is_made_once_and_the_older_ones_are_not(alph
         assert run_due(DUE + timedelta(days=30, hours=1)) == 0
 
 
-def test_two_workers_at_once_ask_for_one(casts: dict[str, Cast], django_db_blocker: Any) -> None:
+def test_two_workers_at_once_ask_for_one(alpha: Cast) -> None:
     """Without the lock of the duty: the row of the occurrence alone must hold."""
-    barrier, counts = threading.Barrier(4), []
-
-    def work() -> None:
-        with schema_context("alpha"):
-            barrier.wait()
-            counts.append(run_due(DUE))
-        connection.close()
-
-    with django_db_blocker.unblock(), schema_context("alpha"):
-        schedules.make(WEEKLY, MADE, **WHO)
-        threads = [threading.Thread(target=work) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        reports, _ = Report.objects.all().delete()
-        Schedule.objects.all().delete()
-    assert sorted(counts) == [0, 0, 0, 1]
+    apart(alpha.schema, lambda: schedules.make(WEEKLY, MADE, **WHO))
+    try:
+        counts = apart(alpha.schema, lambda: run_due(DUE), workers=4)
+    finally:
+        (reports,) = apart(alpha.schema, take_away)
+    assert sorted(map(str, counts)) == ["0", "0", "0", "1"]
     assert reports == 1
+
+
+def take_away() -> int:
+    Schedule.objects.all().delete()
+    reports = Report.objects.count()
+    Report.objects.all().delete()
+    return reports
 
 
 def test_a_clock_change_makes_no_second_report(alpha: Cast) -> None:
