@@ -1,13 +1,14 @@
 """Bulk loads: a CSV file of many machines of one dataset, in one exactly-once transaction and flat memory.
 
-While one piece is in COPY, the next is read by a second thread.
+While one piece is in COPY, the next is packed for it by a second thread, and the one after that is read by a third.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TypeVar
@@ -99,8 +100,9 @@ def _stored_before(batch_id: str) -> Loaded | None:
 
 def _load(reader: Reader, order: Order, batch_id: str) -> Loaded:
     loading = _Loading(order, reader.warnings, batch_id)
-    for read in _ahead(iter(reader)):
-        loading.add(read)
+    with ThreadPoolExecutor(1) as packer:
+        for read, rows in _behind(loading.prepare(read, packer) for read in _ahead(iter(reader))):
+            loading.add(read, rows.result())
     if not loading.stored:
         raise BatchError("empty", "The file has a header but no rows that can be stored.")
     return loading.finish()
@@ -112,6 +114,13 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
         coming = worker.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = worker.submit(next, items, None)
+            yield item
+
+
+def _behind(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each when the next one is begun."""
+    for item, _ in itertools.pairwise(itertools.chain(items, (None,))):
+        if item is not None:
             yield item
 
 
@@ -136,11 +145,14 @@ class _Loading:
         self.registered: list[str] = []
         self.months = {partition.month for partition in partitions.existing()}
 
-    def add(self, read: Read) -> None:
+    def prepare(self, read: Read, packer: Executor) -> tuple[Read, Future[store.Rows]]:
+        """What must be there before its rows are; these are packed meanwhile, while the piece before is in COPY."""
         for machine_id, machine in read.machines.items():
             self._enter(machine_id, machine)
         self._make_partitions(read)
-        rows = read.rows(self.collectors)
+        return read, packer.submit(read.rows, dict(self.collectors))
+
+    def add(self, read: Read, rows: store.Rows) -> None:
         try:
             with transaction.atomic():
                 store.copy(rows)
