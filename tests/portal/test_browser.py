@@ -114,7 +114,7 @@ def test_an_invited_person_joins_in_their_own_browser(width: int, browser: Brows
 def test_on_a_phone_the_menu_shows_where_one_is(browser: Browser, filled: RunningPortal) -> None:
     with visit(browser, filled, "alpha", width=NARROW) as found:
         found.sign_in("admin")
-        found.open("/manage/settings")
+        found.open("/reports")
         expect(found.page.locator(".nav [aria-current]")).to_be_in_viewport(ratio=1)
 
 
