@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import vl_convert
 from django.urls import reverse
@@ -34,13 +34,13 @@ def sender(partner: Partner) -> Sender:
     """Of the current tenant."""
     settings, home = tenant_settings.read(), hosts.home(partner)
     return Sender(
-        name=settings.brand_name or partner.name, zone=tenant_settings.zone(), home=f"{home}/alerts",
+        name=settings.brand_name or partner.name, zone=tenant_settings.zone(), home=home + reverse("alerts"),
         page=lambda alert: _page(home, alert), chart=lambda alert: _chart(home, alert), picture=picture,
     )  # fmt: skip
 
 
 def _page(home: str, alert: Alert) -> str:
-    return f"{home}/alerts/{alert.public_id}"
+    return home + reverse("alert", args=[alert.public_id])
 
 
 def _chart(home: str, alert: Alert) -> str:
@@ -49,7 +49,7 @@ def _chart(home: str, alert: Alert) -> str:
         return ""
     start, end = pictures.period(alert)
     query = urlencode({"from": f"{start.astimezone(UTC):%Y-%m-%dT%H:%MZ}", "to": f"{end + AFTER:%Y-%m-%dT%H:%MZ}"})
-    return f"{home}{reverse('machine', args=[quote(alert.collector.machine_id, safe='')])}?{query}"
+    return f"{home}{reverse('machine', args=[alert.collector.machine_id])}?{query}"
 
 
 def picture(alert: Alert) -> bytes:

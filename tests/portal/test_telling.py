@@ -75,6 +75,7 @@ def test_links_lead_to_pages_of_that_tenant(alpha: Cast, settings: Any) -> None:
         chart, page = sender.chart(about), sender.page(about)
     assert chart.startswith(f"https://alpha.localhost:8443/machines/{MACHINE}?from=")
     assert page == f"https://alpha.localhost:8443/alerts/{about.public_id}"
+    assert alpha.client(Role.VIEWER).get(page.removeprefix("https://alpha.localhost:8443")).status_code == 200
     answer = alpha.client(Role.VIEWER).get(chart.removeprefix("https://alpha.localhost:8443"))
     assert answer.status_code == 200
     assert f"{about.since - timedelta(hours=6):%Y-%m-%dT%H:%M}" in answer.content.decode()
@@ -123,3 +124,12 @@ def test_a_suspended_partner_s_messages_wait(alpha: Cast, monkeypatch: pytest.Mo
             alpha.partner.active = True
         assert duties.deliver(alpha.partner, NOW, never) == "began 1"
     assert len(started) == 1
+
+
+def test_a_machine_with_a_colon_in_its_id_is_linked(alpha: Cast) -> None:
+    with schema_context(alpha.schema):
+        about = hot(alpha)
+        assert about.collector is not None
+        about.collector.machine_id = "rack:7.db"
+        chart = telling.sender(alpha.partner).chart(about)
+    assert "/machines/rack:7.db?from=" in chart
