@@ -8,9 +8,14 @@ from collections.abc import Callable
 from django.db import connection
 
 from core.tenancy import schema_context
+from partners.models import Partner
+from tests.cast import open_cast
+
+RACERS = "racers"
+"""A partner of its own: what is committed stays, and the audit log of the others must not grow by it."""
 
 
-def apart(schema: str, work: Callable[[], object], workers: int = 1) -> list[object]:
+def apart(work: Callable[[], object], workers: int = 1, schema: str = RACERS) -> list[object]:
     """What each of so many workers returns, who begin together, each in a thread with a connection of its own."""
     together, results = threading.Barrier(workers), []
 
@@ -28,3 +33,11 @@ def apart(schema: str, work: Callable[[], object], workers: int = 1) -> list[obj
     for thread in threads:
         thread.join(60)
     return results
+
+
+def open_racers() -> None:
+    apart(lambda: open_cast(RACERS) and None, schema="public")
+
+
+def close_racers() -> None:
+    apart(lambda: Partner.objects.get(schema_name=RACERS).delete(force_drop=True), schema="public")

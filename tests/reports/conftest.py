@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,8 @@ import pytest
 from reports import table
 from reports.table import Machine
 from reports.wording import Clock
-from tests.reports import machines
+from tests.cast import Cast
+from tests.reports import apart, machines
 from tests.reports.machines import Columns, ReadOne, WriteExport
 
 
@@ -42,3 +43,11 @@ def read_one(write: WriteExport) -> ReadOne:
         return machine
 
     return read_export
+
+
+@pytest.fixture
+def racers(alpha: Cast) -> Iterator[None]:
+    """The partner of `apart`, and gone after the test. Alpha only brings the database."""
+    apart.open_racers()
+    yield
+    apart.close_racers()
