@@ -91,6 +91,8 @@ def test_a_test_that_fails_says_why_without_the_answer(alpha: Cast, receiver: Re
     assert "the inside" not in page
     found = find(alpha, "Hook")
     assert (found.failures, found.last_failure) == (1, "The receiver answered 500.")
+    shown = alpha.client(Role.ADMIN).get(f"{LIST}/{found.public_id}").content.decode()
+    assert "The receiver answered 500. 1 failure in a row" in shown
 
 
 def test_a_test_of_mail_arrives(alpha: Cast, mail_server: MailServer) -> None:
