@@ -1,4 +1,4 @@
-"""`completion bash`: commands, actions and options, taken from the parsers themselves."""
+"""`completion bash`, `zsh` or `fish`: commands, actions and options, taken from the parsers themselves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import argparse
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Callable
 
 from agent import commands
 
-_SCRIPT = """\
+_BASH = """\
 # bash completion for perfagent:  source <(perfagent completion bash)
 _perfagent() {
     local word path=perfagent
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$path $word" in
-%s) path="$path $word" ;;
+            %s) path="$path $word" ;;
         esac
     done
     case "$path" in
@@ -27,23 +28,76 @@ complete -F _perfagent perfagent
 """
 
 
+_ZSH = """\
+#compdef perfagent
+# zsh completion for perfagent, after compinit:  source <(perfagent completion zsh)
+_perfagent() {
+    local word where=perfagent
+    for word in "${(@)words[2,CURRENT-1]}"; do
+        case "$where $word" in
+            %s) where="$where $word" ;;
+        esac
+    done
+    case "$where" in
+%s
+    esac
+}
+compdef _perfagent perfagent
+"""
+
+_FISH = """\
+# fish completion for perfagent:  perfagent completion fish | source
+function __perfagent_where
+    set -l where perfagent
+    for word in (commandline -opc)[2..-1]
+        switch "$where $word"
+            case %s
+                set where "$where $word"
+        end
+    end
+    echo $where
+end
+%s
+"""
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="perfagent completion", description="Prints a completion script.")
-    parser.add_argument("shell", choices=("bash",))
-    parser.parse_args(arguments)
-    sys.stdout.write(bash())
+    parser.add_argument("shell", choices=_SCRIPTS)
+    sys.stdout.write(script(parser.parse_args(arguments).shell))
     return 0
 
 
-def bash() -> str:
+def script(shell: str) -> str:
+    """For bash, zsh or fish."""
+    template, between, case = _SCRIPTS[shell]
     words = dict(_words("perfagent", commands._parser()))
-    paths = " | ".join(f'"{path}"' for path in words if path != "perfagent")
-    cases = "\n".join(_case(path, members) for path, members in words.items())
-    return _SCRIPT % (" " * 12 + paths, cases)
+    paths = between.join(f'"{path}"' for path in words if path != "perfagent")
+    return template % (paths, "\n".join(case(path, members) for path, members in words.items()))
 
 
-def _case(path: str, words: list[str]) -> str:
+def _bash_case(path: str, words: list[str]) -> str:
     return f'        "{path}") COMPREPLY=($(compgen -W "{" ".join(words)}" -- "${{COMP_WORDS[COMP_CWORD]}}")) ;;'
+
+
+def _zsh_case(path: str, words: list[str]) -> str:
+    return f'        "{path}") compadd -- {" ".join(words)} || _files ;;'
+
+
+def _fish_case(path: str, words: list[str]) -> str:
+    """Commands and options apart: what -a lists beside -l would be values of those options."""
+    start = f"complete -c perfagent -n 'test (__perfagent_where) = \"{path}\"'"
+    names = " ".join(word for word in words if not word.startswith("--"))
+    options = "".join(f" -l {word[2:]}" for word in words if word.startswith("--"))
+    return f"{start} -f -a '{names}'\n{start}{options}" if names else start + options
+
+
+_SCRIPTS: dict[str, tuple[str, str, Callable[[str, list[str]], str]]] = {
+    "bash": (_BASH, " | ", _bash_case),
+    "zsh": (_ZSH, " | ", _zsh_case),
+    "fish": (_FISH, " ", _fish_case),
+}
+"""Template, what stands between its paths, and the line of one path."""
 
 
 def _words(path: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[str]]]:

@@ -217,21 +217,44 @@ def test_a_table_has_straight_columns() -> None:
     assert ctl_table.table(rows, ("a", "b")).splitlines() == ["A       B", "x       1", "longer  -"]
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-@pytest.mark.parametrize(
+TYPED = pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("'' ", "ctl"),
-        ("ctl ''", "collectors upload export --help"),
+        ("''", "ctl"),
+        ("ctl ''", "collectors upload export"),
+        ("ctl -", "--help"),
         ("ctl collectors r", "register rotate revoke"),
         ("process resample --e", "--every"),
     ],
 )
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@TYPED
 def test_bash_completes_commands_and_options(typed: str, offered: str) -> None:
-    script = (
-        f"{ctl_completion.bash()}\nCOMP_WORDS=(perfagent {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))\n_perfagent"
-    )
+    state = f"COMP_WORDS=(perfagent {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))"
+    script = f"{ctl_completion.script('bash')}\n{state}\n_perfagent"
     done = subprocess.run(["bash", "-c", f'{script}; echo "${{COMPREPLY[@]}}"'], capture_output=True, text=True)
+    assert set(offered.split()) <= set(done.stdout.split()), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+@TYPED
+def test_zsh_completes_commands_and_options(typed: str, offered: str) -> None:
+    """Outside a terminal, so that what it would add is printed."""
+    around = f"compdef() {{ : }}; compadd() {{ print -r -- $@ }}; words=(perfagent {typed}); CURRENT=$#words"
+    script = f"{around}\n{ctl_completion.script('zsh')}\n_perfagent"
+    done = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True)
+    assert set(offered.split()) <= set(done.stdout.split()), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@TYPED
+def test_fish_completes_commands_and_options(typed: str, offered: str, tmp_path: Path) -> None:
+    line = f"perfagent {typed}".replace("''", "")
+    command = ["fish", "--no-config", "-c", f"{ctl_completion.script('fish')}\ncomplete -C '{line}'"]
+    home = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=home)
     assert set(offered.split()) <= set(done.stdout.split()), done.stderr
 
 
