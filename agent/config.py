@@ -73,7 +73,9 @@ def _read_file(path: str, *, required: bool) -> str:
         if required:
             raise ConfigError(f"PERFAGENT_CONFIG names {path}, and that file does not exist.") from None
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"The file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"The file {path} cannot be read: {error}.") from None
 
 

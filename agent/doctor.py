@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -39,13 +40,19 @@ def examine(environment: Mapping[str, str], *, offline: bool) -> Iterator[Findin
     try:
         settings = config.load(environment)
     except ConfigError as error:
-        yield Finding(PROBLEM, str(error), "Set it right; every setting is in docs/agent.md.")
+        yield Finding(PROBLEM, str(error), _settings_fix(path))
         return
     yield from check_settings(settings, path)
     yield from doctor_machine.examine(settings)
     yield from doctor_spool.examine(settings)
     if settings.url and not offline:
         yield from doctor_portal.examine(settings)
+
+
+def _settings_fix(path: str) -> str:
+    if os.path.exists(path) and not os.access(path, os.R_OK):
+        return "Run the doctor as root; if the agent itself says so, make the file its user's own, mode 0600."
+    return "Set it right; every setting is in docs/agent.md."
 
 
 def _user() -> str:
@@ -82,10 +89,14 @@ def _masked(key: str) -> str:
 
 def _check_file(path: str) -> Iterator[Finding]:
     try:
-        mode = os.stat(path).st_mode & 0o777
+        info = os.stat(path)
     except OSError as error:
         yield Finding(NOTE, f"The settings file {path} is not read ({error.strerror}): they come from the environment.")
         return
+    if not stat.S_ISREG(info.st_mode):
+        yield Finding(NOTE, f"{path} is no file: the settings come from the environment.")
+        return
+    mode = stat.S_IMODE(info.st_mode)
     if mode & 0o077:
         yield Finding(PROBLEM, f"{path} holds the key and others may read it (mode {mode:04o}).", f"chmod 600 {path}")
     else:

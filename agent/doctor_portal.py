@@ -30,6 +30,11 @@ _EMPTY_FILE = b"timestamp,load_1min\n"
 
 
 def examine(settings: Config) -> Iterator[Finding]:
+    if settings.ca_file:
+        refused = check_ca_file(settings.ca_file)
+        if refused is not None:
+            yield refused
+            return
     with contextlib.ExitStack() as stack:
         try:
             connection = Connection(settings.url, settings.ca_file, TIMEOUT_SECONDS)
@@ -40,6 +45,19 @@ def examine(settings: Config) -> Iterator[Finding]:
             yield from _examine_answer(settings, connection, answer, middle)
         except (OSError, http.client.HTTPException) as error:
             yield explain(error, settings)
+
+
+def check_ca_file(path: str) -> Optional[Finding]:
+    """None when it is good."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        fix = "It must hold the certificate of the portal's CA as text, from -----BEGIN CERTIFICATE----- on."
+        return Finding(PROBLEM, f"PERFAGENT_CA_FILE {path} holds no certificate.", fix)
+    except OSError as error:
+        fix = "Give the right path, of a file that the agent's user may read."
+        return Finding(PROBLEM, f"PERFAGENT_CA_FILE {path} cannot be read: {error.strerror}.", fix)
+    return None
 
 
 def _headers(**more: str) -> dict[str, str]:
@@ -90,11 +108,12 @@ def explain(error: Exception, settings: Config) -> Finding:
         return Finding(PROBLEM, f"The name {host} cannot be resolved: {error.strerror}.", "See /etc/resolv.conf.")
     if isinstance(error, ConnectionRefusedError):
         return Finding(PROBLEM, f"{url} refuses the connection.", "Is the portal up, and the port right?")
+    if isinstance(error, (ConnectionResetError, http.client.BadStatusLine)):
+        text = f"{url} ends the connection without an answer."
+        return Finding(PROBLEM, text, "Is it http where https is spoken, or the wrong port?")
     if isinstance(error, (socket.timeout, TimeoutError)):
         text = f"{url} does not answer within {TIMEOUT_SECONDS:g} s."
         return Finding(PROBLEM, text, f"A firewall? The agent speaks to it directly{_proxy_hint()}.")
-    if isinstance(error, FileNotFoundError):
-        return Finding(PROBLEM, f"PERFAGENT_CA_FILE {settings.ca_file} does not exist.", "Give the right path.")
     return Finding(PROBLEM, f"{url} cannot be reached: {error or type(error).__name__}.", "Is the network up?")
 
 
@@ -104,11 +123,14 @@ def _proxy_hint() -> str:
 
 
 def _explain_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
-    reason = error.verify_message
+    reason = error.verify_message.rstrip(".")
+    today = f"This machine's date is {time.strftime('%Y-%m-%d %H:%M')}: is that right?"
     if "self" in reason or "issuer" in reason:
         fix = "If the portal has a private CA, name the file with its certificate: PERFAGENT_CA_FILE."
-    elif "expired" in reason or "not yet valid" in reason:
-        fix = f"Renew it on the portal. This machine's date is {time.strftime('%Y-%m-%d')}: is that right?"
+    elif "expired" in reason:
+        fix = f"Renew it on the portal. {today}"
+    elif "not yet valid" in reason:
+        fix = f"{today} If so, the portal has its certificate too early."
     else:
         fix = f"The certificate must name {host}."
     return Finding(PROBLEM, f"The certificate of {host} is refused: {reason}.", fix)
@@ -175,13 +197,16 @@ def check_key(settings: Config, connection: Connection) -> Finding:
 
 def _explain_refusal(status: int, code: str, sentence: str) -> Finding:
     fixes = {
-        "AUTH_001": "It was revoked or replaced: enrol again with a new token, or have the key rotated in the portal.",
+        "AUTH_001": "Was it copied whole? Else it was revoked or replaced: enrol again, or rotate it in the portal.",
         "AUTH_002": "Copy the whole key, from pfa_ on.",
         "AUTH_004": "Set PERFAGENT_MACHINE_ID to the machine that the key was made for.",
+        "TENANT_001": "Set PERFAGENT_URL to the address at which you sign in to the portal.",
         "TENANT_002": "Ask the portal's operator.",
         "RATE_001": "Too many uploads just now; ask again in a minute.",
     }
     if code in fixes:
-        return Finding(NOTE if code == "RATE_001" else PROBLEM, f"The portal refuses this key: {sentence}", fixes[code])
+        return Finding(
+            NOTE if code == "RATE_001" else PROBLEM, f"The portal refuses the upload: {sentence}", fixes[code]
+        )
     text = f"An upload is answered with HTTP {status} {code}: {sentence or 'not the word of the portal'}"
     return Finding(PROBLEM, text, "A proxy between may refuse uploads; the portal's log has the rest.")

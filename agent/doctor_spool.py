@@ -11,6 +11,7 @@ from agent import status
 from agent.config import Config
 from agent.doctor_finding import GOOD, NOTE, PROBLEM, Finding
 
+_READ_ONLY_FIX = "Its disk is mounted read-only: perhaps after an error, see dmesg; mount it for writing."
 _LOW_DISK_BYTES = 64 << 20
 
 
@@ -19,7 +20,10 @@ def examine(settings: Config) -> Iterator[Finding]:
     try:
         os.listdir(root)
     except FileNotFoundError:
-        yield Finding(NOTE, f"There is no spool {root} yet; `perfagent run` makes it.")
+        yield _describe_absent(root)
+        return
+    except NotADirectoryError:
+        yield Finding(PROBLEM, f"The spool {root} is no folder.", "Give PERFAGENT_SPOOL_DIR a folder of its own.")
         return
     except OSError as error:
         yield Finding(PROBLEM, f"The spool {root} cannot be read: {error.strerror}.", "Run the doctor as root.")
@@ -29,8 +33,41 @@ def examine(settings: Config) -> Iterator[Finding]:
     yield from _check_disk(root)
 
 
+def _describe_absent(root: str) -> Finding:
+    """It is made in the nearest folder that is there."""
+    folder = os.path.dirname(root)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    if _may_write(folder):
+        return Finding(NOTE, f"There is no spool {root} yet; `perfagent run` makes it.")
+    return Finding(PROBLEM, f"There is no spool {root}, and this user cannot make it.", _absent_fix(folder))
+
+
+def _may_write(folder: str) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _is_read_only(folder: str) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _absent_fix(folder: str) -> str:
+    if _is_read_only(folder):
+        return _READ_ONLY_FIX
+    return "Make it as root and give it to the agent's user; under systemd that happens by itself."
+
+
+def _write_fix(folder: str) -> str:
+    if _is_read_only(folder):
+        return _READ_ONLY_FIX
+    return "Run the doctor as the agent's user; if that is this one, make the folder its own with chown."
+
+
 def _check_service(settings: Config) -> Iterator[Finding]:
-    if not is_locked(f"{settings.spool_dir}/lock"):
+    root = settings.spool_dir
+    if not is_locked(f"{root}/lock"):
+        if not _may_write(root):
+            yield Finding(PROBLEM, f"The spool {root} cannot be written by this user.", _write_fix(root))
         yield Finding(PROBLEM, "No agent runs with this spool.", "systemctl start perfagent, or: perfagent run")
         return
     code, line = status.judge(status.read(settings.spool_dir))
@@ -67,7 +104,7 @@ def _check_queue(settings: Config) -> Iterator[Finding]:
         yield full if share > 0.5 else Finding(NOTE, text)
     if aside:
         yield Finding(
-            NOTE, f"{len(aside)} files are in quarantine: the portal refused them, or they are damaged.",
+            NOTE, f"Files in quarantine, refused by the portal or damaged: {len(aside)}.",
             f"The log says why. Look at {settings.spool_dir}/quarantine, then remove them.",
         )  # fmt: skip
 

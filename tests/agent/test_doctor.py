@@ -99,12 +99,12 @@ def test_a_clock_that_is_wrong_is_a_problem(offset: float, words: str) -> None:
     assert "timedatectl" in found.fix
 
 
-@pytest.mark.parametrize("code", ["AUTH_001", "AUTH_002", "AUTH_004", "TENANT_002"])
+@pytest.mark.parametrize("code", ["AUTH_001", "AUTH_002", "AUTH_004", "TENANT_001", "TENANT_002"])
 def test_a_key_that_is_refused_is_a_problem_with_a_fix(code: str) -> None:
     refusal = (401, {"status": "error", "code": code, "error": "The sentence of the portal."})
     with Running(upload=refusal) as settings:
         (found,) = problems(portal_findings(settings))
-    assert "The sentence of the portal." in found.text
+    assert found.text == "The portal refuses the upload: The sentence of the portal."
     assert found.fix
 
 
@@ -181,6 +181,45 @@ def test_a_certificate_for_another_name_is_refused(secure: Running, certificate:
     assert "must name other.localhost" in found.fix
 
 
+@pytest.mark.parametrize(("content", "words"), [(None, "cannot be read: No such file"), ("x", "holds no certificate")])
+def test_a_ca_file_that_is_none_is_said(tmp_path: Path, content: str | None, words: str) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    (found,) = portal_findings(Config(url="https://localhost:1", key=KEY, machine_id="web-01", ca_file=str(path)))
+    assert words in found.text
+    assert found.fix
+
+
+def test_a_settings_file_that_may_not_be_read_is_no_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """root may read everything, so the system call is told to refuse."""
+    path = tmp_path / "agent.conf"
+    path.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    last = list(doctor.examine({"PERFAGENT_CONFIG": str(path)}, offline=True))[-1]
+    assert last.text == f"The file {path} cannot be read: Is a directory."
+    assert "as root" in last.fix
+
+
+def test_a_spool_that_cannot_be_written_or_made_is_a_problem(spool_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (absent,) = doctor_spool.examine(Config(spool_dir=f"{spool_dir}/a/b"))
+    assert absent.level == PROBLEM
+    assert "cannot make it" in absent.text
+    os.makedirs(spool_dir)
+    first = next(doctor_spool.examine(Config(spool_dir=spool_dir)))
+    assert (first.level, first.text) == (PROBLEM, f"The spool {spool_dir} cannot be written by this user.")
+    assert "chown" in first.fix
+
+
+def test_a_spool_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("")
+    (found,) = doctor_spool.examine(Config(spool_dir=str(tmp_path / "spool")))
+    assert found.text.endswith("is no folder.")
+
+
 def test_a_settings_file_that_others_read_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "agent.conf"
     path.write_text("")
@@ -191,6 +230,26 @@ def test_a_settings_file_that_others_read_is_a_problem(tmp_path: Path) -> None:
     path.chmod(0o600)
     assert not problems(list(doctor.check_settings(settings, str(path))))
     assert not any("a-secret" in finding.text for finding in findings)
+
+
+def test_no_mode_of_a_device_is_found_fault_with() -> None:
+    settings = Config(url="https://portal.example", key=KEY, machine_id="web-01")
+    assert not problems(list(doctor.check_settings(settings, os.devnull)))
+
+
+@pytest.mark.parametrize(("reason", "words"), [("certificate has expired", "Renew"), ("is not yet valid", "right? If")])
+def test_a_certificate_out_of_its_time_makes_one_look_at_the_date(reason: str, words: str) -> None:
+    error = ssl.SSLCertVerificationError(1, reason)
+    error.verify_message = reason
+    found = doctor_portal.explain(error, Config(url="https://portal.example"))
+    assert words in found.fix
+    assert "This machine's date" in found.fix
+
+
+def test_http_to_a_port_that_speaks_https_is_said(secure: Running) -> None:
+    (found,) = portal_findings(Config(url=f"http://localhost:{secure.port}", key=KEY, machine_id="web-01"))
+    assert found.text.endswith("ends the connection without an answer.")
+    assert "https" in found.fix
 
 
 def test_a_reader_that_fails_and_its_empty_columns_are_named() -> None:
@@ -222,7 +281,7 @@ def test_what_waits_and_what_was_set_aside_is_counted(spool_dir: str) -> None:
         Path(f"{spool_dir}/{name}").write_text("x")
     texts = [finding.text for finding in doctor_spool.examine(Config(spool_dir=spool_dir))]
     assert any(text.startswith("1 batches wait") for text in texts)
-    assert any("1 files are in quarantine" in text for text in texts)
+    assert any(text.endswith("or damaged: 1.") for text in texts)
 
 
 def test_the_exit_code_and_the_json(
