@@ -40,7 +40,7 @@ class DiskCounters(NamedTuple):
 
 
 def read(proc: Tree) -> dict[str, DiskCounters]:
-    return parse(proc.text("diskstats"))
+    return parse(proc.short_lines("diskstats"))
 
 
 def parse(text: str) -> dict[str, DiskCounters]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Callable
 
 _CHUNK = 65_536
+_HALF_PAGE = 2048
 
 
 class ParseError(ValueError):
@@ -23,13 +25,27 @@ class Tree:
 
     def text(self, name: str) -> str:
         """The whole file; bytes that are not UTF-8 survive as surrogates. OSError when it cannot be read."""
+        return self._read(name, _read_all)
+
+    def short_lines(self, name: str) -> str:
+        """The same of a file that is one record, or has no line of half a page: what is shorter than that is all of it.
+
+        A seq_file hands out the records that fit a page, so only a long one can wait behind a short answer.
+        """
+        return self._read(name, _read_short_lines)
+
+    def head(self, name: str) -> str:
+        """The whole lines among its first bytes, half a page of them; OSError when it cannot be read."""
+        return self._read(name, _read_head)
+
+    def _read(self, name: str, read: Callable[[int], bytes]) -> str:
         handle = self._handles.get(name)
         if handle is not None:
             try:
-                return _read_all(handle)
+                return _decode(read(handle))
             except OSError:
                 self.forget(name)
-        return _read_all(self.handle(name))
+        return _decode(read(self.handle(name)))
 
     def handle(self, name: str) -> int:
         """An open handle of the file, which stays this tree's."""
@@ -54,17 +70,31 @@ def read_text(path: str) -> str:
     """The whole of a file that is read once. OSError when it cannot be read."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _read_all(handle)
+        return _decode(_read_all(handle))
     finally:
         os.close(handle)
 
 
-def _read_all(handle: int) -> str:
+def _read_all(handle: int) -> bytes:
     """Until the kernel says end: a seq_file hands out a page at a time, whatever is asked for."""
     data = chunk = os.pread(handle, _CHUNK, 0)
     while chunk:
         chunk = os.pread(handle, _CHUNK, len(data))
         data += chunk
+    return data
+
+
+def _read_short_lines(handle: int) -> bytes:
+    data = os.pread(handle, _CHUNK, 0)
+    return data if len(data) < _HALF_PAGE else _read_all(handle)
+
+
+def _read_head(handle: int) -> bytes:
+    data = os.pread(handle, _HALF_PAGE, 0)
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 

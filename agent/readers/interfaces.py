@@ -52,7 +52,7 @@ class InterfaceTree:
     """Every interface looked at in every sample; what can change without its being made anew is only its master.
 
     An entry of sysfs that is made anew under the same name has a new inode number (fs/kernfs/dir.c), and the listing
-    of the folder has them all. Where there is hardware, only its masters bear on what is counted.
+    of the folder has them all. Where there is hardware, only masters among it bear on what is counted.
     """
 
     def __init__(self, sys_root: str) -> None:
@@ -72,11 +72,10 @@ class InterfaceTree:
         return self._found
 
     def _bearing_masters(self) -> Iterator[tuple[str, str | None]]:
-        has_hardware = any(interface.has_device for interface in self._found.values())
-        for interface in self._found.values():
-            if interface.has_device or not has_hardware:
-                path = f"{self._folder}/{interface.name}/master"
-                yield path, interface.master
+        """A single piece of hardware can be no port of another."""
+        hardware = [interface for interface in self._found.values() if interface.has_device]
+        for interface in hardware if len(hardware) > 1 else () if hardware else self._found.values():
+            yield f"{self._folder}/{interface.name}/master", interface.master
 
 
 def read(sys_root: str) -> dict[str, Interface]:

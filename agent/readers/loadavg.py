@@ -14,7 +14,7 @@ class Loadavg(NamedTuple):
 
 
 def read(proc: Tree) -> Loadavg:
-    return parse(proc.text("loadavg"))
+    return parse(proc.short_lines("loadavg"))
 
 
 def parse(text: str) -> Loadavg:

@@ -35,7 +35,7 @@ _FIELDS = {
 
 
 def read(proc: Tree) -> Meminfo:
-    return parse(proc.text("meminfo"))
+    return parse(proc.short_lines("meminfo"))
 
 
 def parse(text: str) -> Meminfo:

@@ -28,7 +28,7 @@ class NetCounters(NamedTuple):
 
 def read(proc: Tree) -> dict[str, NetCounters]:
     """Of the agent's own network namespace: /proc/net is a link into it, also when /proc is the host's."""
-    return parse(proc.text("net/dev"))
+    return parse(proc.short_lines("net/dev"))
 
 
 def parse(text: str) -> dict[str, NetCounters]:

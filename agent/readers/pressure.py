@@ -25,7 +25,7 @@ def read(proc: Tree) -> dict[str, Pressure]:
     refused: OSError | None = None
     for resource in RESOURCES:
         try:
-            pressures[resource] = parse(proc.text(f"pressure/{resource}"))
+            pressures[resource] = parse(proc.short_lines(f"pressure/{resource}"))
         except OSError as error:
             refused = error
     if refused is not None and not pressures:

@@ -35,7 +35,7 @@ class Stat(NamedTuple):
 
 
 def read(proc: Tree) -> Stat:
-    return parse(proc.text("stat"))
+    return parse(proc.short_lines("stat"))
 
 
 def parse(text: str) -> Stat:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from agent.readers.files import ParseError, Tree
 
+_LAST = "\npswpout "
+
 
 class Vmstat(NamedTuple):
     """Pages since boot."""
@@ -15,7 +17,9 @@ class Vmstat(NamedTuple):
 
 
 def read(proc: Tree) -> Vmstat:
-    return parse(proc.text("vmstat"))
+    """Its two lines stand in the first half of most kernels' file; the kernel need not write the rest."""
+    head = proc.head("vmstat")
+    return parse(head if _LAST in head else proc.text("vmstat"))
 
 
 def parse(text: str) -> Vmstat:

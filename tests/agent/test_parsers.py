@@ -111,9 +111,38 @@ def test_pressure_that_is_switched_off_is_an_os_error(monkeypatch: pytest.Monkey
     def refuse(self: Tree, name: str) -> str:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported", name)
 
-    monkeypatch.setattr(Tree, "text", refuse)
+    monkeypatch.setattr(Tree, "short_lines", refuse)
     with pytest.raises(OSError, match="not supported"):
         pressure.read(Tree("/proc"))
+
+
+def hand_out(monkeypatch: pytest.MonkeyPatch, *pages: bytes) -> None:
+    """os.pread as of a seq_file: one page a call, whatever is asked for."""
+    starts = {sum(map(len, pages[:number])): page for number, page in enumerate(pages)}
+    monkeypatch.setattr(os, "pread", lambda handle, size, offset: starts.get(offset, b"")[:size])
+
+
+def test_a_file_of_short_lines_is_read_over_all_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "diskstats").touch()
+    tree, pages = Tree(str(tmp_path)), (b"x" * 4000, b"y" * 2100, b"z" * 9)
+    hand_out(monkeypatch, *pages)
+    assert tree.short_lines("diskstats") == b"".join(pages).decode()
+
+
+def test_a_long_line_behind_a_short_page_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mountinfo has a line for an overlay that is longer than half a page."""
+    (tmp_path / "mountinfo").touch()
+    tree, pages = Tree(str(tmp_path)), (b"x" * 900, b"y" * 4000)
+    hand_out(monkeypatch, *pages)
+    assert tree.text("mountinfo") == b"".join(pages).decode()
+
+
+@pytest.mark.parametrize("before", [0, 60, 132, 150, 200])
+def test_swapped_pages_are_found_wherever_they_stand(tmp_path: Path, before: int) -> None:
+    """132: the first half page ends inside the number of pswpout."""
+    counts = "pswpin 1234567\npswpout 7654321\n"
+    (tmp_path / "vmstat").write_text("nr_free_pages 1\n" * (before - 6) + "x" * 4 + "\n" + counts + "nr 1\n" * 500)
+    assert vmstat.read(Tree(str(tmp_path))) == vmstat.Vmstat(1234567, 7654321)
 
 
 def test_a_process_name_may_hold_spaces_and_parentheses() -> None:

@@ -61,9 +61,20 @@ def test_an_interface_made_anew_between_two_samples_has_its_new_number(tmp_path:
     assert tree.read()["eth0"].ifindex == 7
 
 
-def test_a_port_that_joins_a_bond_is_seen(tmp_path: Path) -> None:
+def test_a_card_that_becomes_the_port_of_another_is_seen(tmp_path: Path) -> None:
     folder = make(tmp_path, "eth0", 2)
+    make(tmp_path, "eth1", 3)
     tree = InterfaceTree(str(tmp_path))
     assert tree.read()["eth0"].master is None
-    (folder / "master").symlink_to("../bond0")
-    assert tree.read()["eth0"].master == "bond0"
+    (folder / "master").symlink_to("../eth1")
+    assert tree.read()["eth0"].master == "eth1"
+    assert network.layout({"eth0": 1, "eth1": 1}, tree.read()).physical == ["eth1"]
+
+
+def test_an_endpoint_of_a_container_that_joins_a_bridge_is_seen(tmp_path: Path) -> None:
+    folder = make(tmp_path, "eth0", 2)
+    (folder / "device").rmdir()
+    tree = InterfaceTree(str(tmp_path))
+    assert tree.read()["eth0"].master is None
+    (folder / "master").symlink_to("../br0")
+    assert tree.read()["eth0"].master == "br0"
