@@ -98,6 +98,31 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What takes longer than a moment says so: a bar at the top, and the button's own word for it.
+const MOMENT_MS = 400;
+let waiting;
+
+function wait(form) {
+  waiting = setTimeout(() => {
+    document.body.classList.add("waiting");
+    const button = form.querySelector("button[type=submit]");
+    if (!button || !form.dataset.busy) return;
+    button.dataset.word = button.textContent;
+    button.textContent = form.dataset.busy;
+  }, MOMENT_MS);
+}
+
+function waited() {
+  clearTimeout(waiting);
+  document.body.classList.remove("waiting");
+  for (const button of document.querySelectorAll("button[data-word]")) button.textContent = button.dataset.word;
+}
+
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && !event.target.hasAttribute("hx-get")) wait(event.target);
+});
+window.addEventListener("pageshow", waited);
+
 // A hidden tab asks for nothing; it catches up as soon as it is seen.
 document.addEventListener("htmx:beforeRequest", (event) => { if (document.hidden) event.preventDefault(); });
 document.addEventListener("htmx:afterSwap", () => { localise(document); });

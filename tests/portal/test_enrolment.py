@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django_tenants.utils import schema_context
 
 from accounts.models import Role
+from agent.commands import main
 from collectors import keys, registry
 from collectors.models import EnrolmentToken
 from tests.cast import Cast
@@ -95,3 +97,21 @@ def test_the_agent_can_be_fetched_without_signing_in(alpha: Cast, settings: Any,
     answer = alpha.client().get("/download/perfagent.pyz")
     assert answer.content == b"PK agent"
     assert answer["Content-Type"] == "application/zip"
+
+
+def test_the_page_tells_of_relay_curl_and_history_with_this_portals_address(alpha: Cast) -> None:
+    text = alpha.client(Role.ADMIN).get("/add").content.decode()
+    assert "PERFAGENT_URL=http://alpha.localhost perfagent relay" in text
+    assert "http://alpha.localhost/api/v1/performance/upload" in text
+    assert "perfagent import-sar --upload" in text
+    assert "perfagent.pyz ctl upload history.csv" in text
+
+
+def test_every_command_on_the_page_is_one_of_the_agent(alpha: Cast, capsys: pytest.CaptureFixture[str]) -> None:
+    text = alpha.client(Role.ADMIN).get("/add").content.decode() + made(alpha)[0]
+    named = set(re.findall(r"perfagent(?:\.pyz)? ([a-z-]+)", text))
+    assert named == {"enrol", "run", "relay", "import-sar", "ctl"}
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = capsys.readouterr().out.split()
+    assert all(name in known for name in named)
