@@ -109,11 +109,13 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=1000, help="machines of the large fleet")
     options = parser.parse_args()
     with filled_portal(options.machines, options.days) as portal:
+        from analysis import rollups
         from core.tenancy import schema_context
 
         with schema_context(SCHEMA):
             fill_today("bench", timedelta(minutes=1))
             roll_up_everything(options.days)
+            rollups.refresh(datetime.now(UTC))  # today's hours, too, as the worker does
         with chromium() as browser:  # nothing of Django's database meanwhile: Playwright has an event loop
             pages(portal, browser, options.machines)
         with schema_context(SCHEMA):

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +19,39 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 1400
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-PARTNER, MACHINE = "sample", "db01"
+MACHINE = "db01"
 COMPARED = "how=machines&machines=web01&machines=web02&machines=vps01&zone=UTC"
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its file, address, height of the window, what must be drawn, and what the pointer is over."""
+    """One picture: its file, address, height of the window, what must be drawn, what the pointer is over, and as whom."""
 
     name: str
     path: str
     height: int
     ready: str
     pointed: str = ""
+    partner: str = "sample"
+    role: str = "viewer"
 
 
-def shots(machine_id: str) -> Sequence[Shot]:
-    return (
-        Shot("fleet", "/?sort=cpu", 900, ".machines .spark"),
-        Shot(
-            "machine",
-            f"/machines/{machine_id}?range=7d",
-            1240,
-            "[data-panel=cores] canvas",
-            "[data-panel=cpu-mode] .over",
-        ),
-        Shot("compare", f"/compare?{COMPARED}", 1180, "[data-chart] canvas", "[data-chart] .over"),
-    )
+SHOTS = (
+    Shot("fleet", "/?sort=cpu", 900, ".machines .spark"),
+    Shot("fleet-groups", "/?group=tag&sort=cpu", 900, ".machines .group"),
+    Shot(
+        "machine",
+        f"/machines/{MACHINE}?range=7d",
+        1240,
+        "[data-panel=cores] canvas",
+        "[data-panel=cpu-mode] .over",
+    ),
+    Shot("compare", f"/compare?{COMPARED}", 1180, "[data-chart] canvas", "[data-chart] .over"),
+    Shot("add", "/add", 760, ".ways", role="admin"),
+    Shot("settings", "/manage/settings", 760, "#id_time_zone", role="admin"),
+    Shot("operator", "/operator", 480, ".partners", partner="operator", role="admin"),
+    Shot("operator-partner", "/operator/partners/sample", 720, "#id_reason", partner="operator", role="admin"),
+)
 
 
 def sign_in(page: Page, url: str, user: dict[str, str]) -> None:
@@ -74,14 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     options = parser.parse_args(arguments)
     demo: dict[str, Any] = json.loads((options.data_dir / "demo.json").read_text())
-    partner = demo["partners"][PARTNER]
     options.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        page = browser.new_page(color_scheme="light")
-        sign_in(page, partner["url"], partner["users"]["viewer"])
-        for shot in shots(MACHINE):
-            take(page, partner["url"], shot, options.out)
+        for (name, role), wanted in groupby(SHOTS, key=lambda shot: (shot.partner, shot.role)):
+            partner = demo["partners"][name]
+            page = browser.new_page(color_scheme="light")
+            sign_in(page, partner["url"], partner["users"][role])
+            for shot in wanted:
+                take(page, partner["url"], shot, options.out)
         browser.close()
 
 
