@@ -48,9 +48,9 @@ def fill_today(names: str, step: timedelta) -> None:
         cursor.execute("UPDATE collectors_collector SET last_seen = %s WHERE machine_id LIKE %s", [now, f"{names}%"])
         cursor.execute(
             f'INSERT INTO "{SYSTEM.table}" (collector_id, "timestamp", {columns}) SELECT id, at, {values}'
-            " FROM collectors_collector, generate_series(%s::timestamptz, %s::timestamptz, %s) at"
+            " FROM collectors_collector, generate_series(%s::timestamptz, %s::timestamptz, %s::interval) at"
             " WHERE machine_id LIKE %s",
-            [start, now - timedelta(minutes=1), step, f"{names}%"],
+            [start, now - timedelta(minutes=1), f"{step.total_seconds()} s", f"{names}%"],
         )
         cursor.execute(
             f'INSERT INTO "{DATASETS["filesystems"].table}" (collector_id, "timestamp", mount, used_percent)'

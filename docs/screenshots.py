@@ -25,7 +25,7 @@ COMPARED = "how=machines&machines=web01&machines=web02&machines=vps01&zone=UTC"
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its file, address, height of the window, what must be drawn, what the pointer is over, and as whom."""
+    """One picture: file, address, height of the window, what must be drawn, what the pointer is over, and as whom."""
 
     name: str
     path: str
