@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, QuerySet, Value, When
@@ -16,6 +17,7 @@ from django.utils import timezone
 from accounts import roles
 from alerts import handling
 from alerts.models import Alert, Severity
+from alerts.sending.models import Channel, ChannelKind
 from core.limits import client_ip
 from portal import alert_charts
 from portal.access import PageRequest, page, wants_fragment
@@ -49,7 +51,13 @@ def alerts(request: PageRequest) -> HttpResponse:
     """The worst first; for htmx the list that refreshes."""
     found = _with_machines(Alert.objects.loud()).order_by(WORST_FIRST, "-fired_at")
     context: dict[str, Any] = {"alerts": list(found), "can_act": roles.ALERTS.allows(request.user)}
-    return render(request, "alerts/open_list.html" if wants_fragment(request) else "alerts/open.html", context)
+    if wants_fragment(request):
+        return render(request, "alerts/open_list.html", context)
+    working = [
+        one for one in Channel.objects.filter(enabled=True) if one.kind != ChannelKind.MAIL or settings.SENDS_MAIL
+    ]
+    context |= {"failing": [one for one in working if one.is_failing], "is_told": bool(working)}
+    return render(request, "alerts/open.html", context)
 
 
 @page(roles.SEE)

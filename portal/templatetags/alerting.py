@@ -48,6 +48,11 @@ def alert_tabs(context: template.Context) -> dict[str, Any]:
 
 
 @register.filter
+def may_channels(user: object) -> bool:
+    return roles.CHANNELS.allows(user)
+
+
+@register.filter
 def in_words(rule: Rule) -> str:
     return words.of_rule(rule)
 

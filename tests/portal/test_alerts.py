@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from alerts.models import Alert, AlertChange, Rule, Severity, State, What
+from alerts.sending.models import Channel
 from analysis import rollups, store
 from core.batch import Table
 from core.catalogue import FILESYSTEMS, SYSTEM
@@ -236,3 +237,23 @@ def test_a_forecast_is_drawn_with_the_days_that_it_rests_on(alpha: Cast, now: da
     text = page(alpha, f"/alerts/{alert.public_id}")
     assert "full in 1 to 4 days" in text
     assert "Used from" in text
+
+
+def test_a_page_of_alerts_says_when_nobody_is_told(alpha: Cast, rule: Rule, settings: Any) -> None:
+    """The one channel of a new partner is mail, which needs a mail server."""
+    settings.SENDS_MAIL = False
+    assert "Nobody is told of alerts" in page(alpha, "/alerts")
+    settings.SENDS_MAIL = True
+    assert "Nobody is told of alerts" not in page(alpha, "/alerts")
+
+
+def test_a_channel_that_fails_is_told_beside_the_alerts(alpha: Cast, rule: Rule, settings: Any) -> None:
+    settings.SENDS_MAIL = True
+    with schema_context(alpha.schema):
+        Channel.objects.update(failures=3, last_failure="The mail server does not answer.")
+        channel = Channel.objects.get()
+    told = "fail, 3 in a row: The mail server does not answer."
+    assert told in page(alpha, "/alerts")
+    admins = page(alpha, "/alerts", Role.ADMIN)
+    assert told in admins
+    assert f'href="/manage/channels/{channel.public_id}"' in admins
