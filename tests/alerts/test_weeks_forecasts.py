@@ -64,6 +64,12 @@ def test_noise_widens_the_interval_and_is_no_alarm() -> None:
     assert world.messages == []
 
 
+def test_growth_that_may_fill_it_in_time_but_need_not_is_no_alarm() -> None:
+    """A day on, the interval is 6.5 to 10.3 days: its fast end alone is no reason to wake anybody."""
+    world = filesystem(lambda t: 68_000 + 3000 * since(t) + 5000 * math.sin(since(t) * 2.1), ahead=2)
+    assert world.messages == []
+
+
 def test_a_nightly_batch_that_cleans_up_is_no_leak() -> None:
     world = filesystem(lambda t: 40_000 + (50_000 if 1 <= t.hour < 5 else 0))
     assert world.messages == []

@@ -119,6 +119,15 @@ def test_a_machine_that_stays_away_when_the_others_return_is_an_alert_of_its_own
     ]  # fmt: skip
 
 
+def test_those_that_return_a_little_later_than_the_others_are_not_blamed() -> None:
+    world = World.empty(MONDAY, at(4), silent())
+    for number, machine in enumerate(office(world, 6)):
+        machine.cut = [(at(1), at(2) + 8 * number * MINUTE)]
+    addressed(world, 10)
+    world.run(at(4))
+    assert world.told() == [(kind, ("silent: address:198.51.100.7",)) for kind in ("firing", "resolved")]
+
+
 def test_an_outage_of_the_whole_portal_is_told_once_and_blames_no_machine() -> None:
     world = World.empty(MONDAY, at(10), silent())
     addressed(world, 20)
