@@ -44,6 +44,12 @@ def said(process: subprocess.Popen[str] | None) -> str:
     return process.communicate(timeout=30)[0] if process else ""
 
 
+def waited() -> dict[str, float]:
+    """Seconds since boot in which some task waited, by resource; empty where the kernel does not tell."""
+    files = Path("/proc/pressure").glob("[cmi]*")
+    return {path.name: int(path.read_text().partition("total=")[2].split()[0]) / 1e6 for path in files}
+
+
 class Window:
     """One window of all tools; rows are the agent's."""
 
@@ -55,9 +61,12 @@ class Window:
             "iostat": start("iostat", "-x", "-k", "-y", "-o", "JSON", str(SECONDS), "1"),
             "sar": start("sar", "-o", history, str(SECONDS), "1"),
         }
+        before, began = waited(), time.monotonic()
         old = scanner.take()
         time.sleep(SECONDS)
         new = scanner.take()
+        self.seconds = time.monotonic() - began
+        self.waited = {name: total - before[name] for name, total in waited().items()}
         self.free = said(start("free", "-k"))
         self.df = said(start("df", "-B1", "--output=target,size,used,avail"))
         self.rows = sample.build(old, new, SECONDS).rows
@@ -177,14 +186,12 @@ def test_disks_and_interfaces_agree_with_sar(window: Window) -> None:
         assert row["tx_mb"] == near(card["txkB"] / 1024, 0.1)
 
 
-def test_pressure_agrees_with_the_kernels_own_ten_second_mean(window: Window) -> None:
-    """avg10 is an exponential mean over longer than the window: only its magnitude can agree."""
-    for resource in ("cpu", "memory", "io"):
-        file = Path("/proc/pressure", resource)
-        if not file.exists():
-            pytest.skip("this kernel has no pressure stall information")
-        some = file.read_text().splitlines()[0].split()[1]
-        assert window.system[f"psi_{resource}_some"] == near(float(some.partition("=")[2]), 20, 1.0)
+def test_pressure_agrees_with_the_kernels_totals_within_5_points(window: Window) -> None:
+    """Its means over ten seconds lag behind a load that has just begun, so they are no measure."""
+    if not window.waited:
+        pytest.skip("this kernel has no pressure stall information")
+    for resource, seconds in window.waited.items():
+        assert window.system[f"psi_{resource}_some"] == near(100 * seconds / window.seconds, 5)
 
 
 def test_memory_agrees_with_free_within_32_mb(window: Window) -> None:
