@@ -157,7 +157,7 @@ class ScheduleChange(ScheduleOrder):
     paused = serializers.BooleanField(required=False)
 
 
-class DeliveryAnswer(serializers.ModelSerializer[Delivery]):
+class MailAnswer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
         fields = ("address", "state", "attempts", "problem", "sent_at")
@@ -167,7 +167,7 @@ class DeliveryAnswer(serializers.ModelSerializer[Delivery]):
 class OccurrenceAnswer(serializers.ModelSerializer[Occurrence]):
     report = serializers.CharField(source="report.public_id", default=None, allow_null=True)
     problem = serializers.CharField(help_text="Why there is no report of it.")
-    mails = DeliveryAnswer(source="deliveries", many=True)
+    mails = MailAnswer(source="deliveries", many=True)
 
     class Meta:
         model = Occurrence

@@ -322,6 +322,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "AlertKindEnum": "alerts.models.Kind",
+        "AlertStateEnum": "alerts.models.State",
+        "ChannelKindEnum": "alerts.sending.models.ChannelKind",
+        "MessageKindEnum": "alerts.models.MessageKind",
+        "SeverityEnum": "alerts.models.Severity",
+    },
 }
 
 LOGGING = {

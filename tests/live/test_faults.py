@@ -66,7 +66,8 @@ def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(mortal: Run
     folder = data_folder(mortal)
     server = server_of(folder)
     senders = sending(mortal)
-    time.sleep(0.3)
+    while not any(sender.accepted for sender in senders):
+        time.sleep(0.005)
     server.send_signal(signal.SIGQUIT)  # what pg_ctl stop -m immediate sends
     with restarted(folder, Path(mortal.socket), server):
         finish(senders)
