@@ -47,6 +47,7 @@ SHOTS = (
         "[data-panel=cpu-mode] .over",
     ),
     Shot("compare", f"/compare?{COMPARED}", 1180, "[data-chart] canvas", "[data-chart] .over"),
+    Shot("alert-rules", "/alerts/rules", 900, ".alerts .severity", role="analyst"),
     Shot("add", "/add", 760, ".ways", role="admin"),
     Shot("settings", "/manage/settings", 760, "#id_time_zone", role="admin"),
     Shot("operator", "/operator", 480, ".partners", partner="operator", role="admin"),

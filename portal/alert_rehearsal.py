@@ -41,6 +41,7 @@ def context(rule: Rule, machine_id: str, now: datetime) -> dict[str, Any]:
     most = sorted(found.places, key=lambda place: -len(place.spells))
     return {
         "rehearsal": found,
+        "ruled_out": found.in_scope - found.looked_at - found.left_out,
         "counts": [Count(place, place.spells[-1]) for place in most[:MOST_PLACES]],
         "more": len(most) - MOST_PLACES,
         "chart": _chart(rule, found, most, machine_id),

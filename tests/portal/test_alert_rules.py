@@ -174,7 +174,7 @@ def test_the_rehearsal_tells_how_often_it_would_have_fired_and_draws_it(alpha: C
     heat(alpha, 60)
     text = rehearse(alpha, machine="server1")
     assert "It would have fired 1 time in 30 days." in text
-    assert "Of 1 machine, 1 was looked at." in text
+    assert "It watches 1 machine." in text
     assert '<svg role="img"' in text
     assert "server1" in text
     assert rules(alpha, name="Hot") == []
