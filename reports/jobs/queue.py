@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -21,7 +22,7 @@ FORMS: Mapping[str, str] = {"html": "text/html; charset=utf-8", "pdf": "applicat
 """Form of a file -> its content type."""
 LEASE = timedelta(seconds=60)
 ATTEMPTS = 3
-MOST_DAYS, MOST_MACHINE_DAYS = 92, 1000
+MOST_DAYS = 92
 MOST_WAITING = 20
 
 
@@ -70,11 +71,11 @@ def _check(order: Order) -> None:
 
 def check_size(machines: int, days: float) -> None:
     """REQUEST_003 for more than one report can hold."""
-    if machines * days > MOST_MACHINE_DAYS:
+    if machines * days > settings.REPORT_MACHINE_DAYS:
         raise ServiceError(
             "REQUEST_003",
-            f"{machines} machines over {days:.0f} days are more than one report can hold ({MOST_MACHINE_DAYS:,}"
-            " machines × days): choose fewer machines or a shorter period.",
+            f"{machines} machines over {days:.0f} days are more than one report can hold"
+            f" ({settings.REPORT_MACHINE_DAYS:,} machines × days): choose fewer machines or a shorter period.",
         )
 
 

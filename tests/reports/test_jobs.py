@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from accounts.models import AuditEvent
@@ -116,7 +117,7 @@ def test_what_cannot_be_made_is_refused_at_once(alpha: Cast, wrong: Order, code:
 
 
 def test_more_than_a_report_can_hold_is_refused(alpha: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MOST_MACHINE_DAYS", 0.5)
+    monkeypatch.setattr(settings, "REPORT_MACHINE_DAYS", 0.5)
     with schema_context("alpha"), pytest.raises(ServiceError, match="fewer machines or a shorter period"):
         queue.ask(order(), **WHO)
 

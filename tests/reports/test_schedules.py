@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 
 from accounts import tenant_settings
 from accounts.models import AuditEvent
@@ -216,7 +217,7 @@ def test_addresses_are_cleaned_told_once_and_limited(alpha: Cast, settings: Any)
 
 
 def test_a_month_of_too_many_machines_is_refused_when_it_is_made(alpha: Cast, monkeypatch: Any) -> None:
-    monkeypatch.setattr(queue, "MOST_MACHINE_DAYS", 20)
+    monkeypatch.setattr(settings, "REPORT_MACHINE_DAYS", 20)
     with schema_context(alpha.schema):
         schedules.make(WEEKLY, MADE, **WHO)
         with pytest.raises(ServiceError, match="fewer machines or a shorter period"):
