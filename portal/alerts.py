@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -79,28 +80,25 @@ def alert(request: PageRequest, alert_id: str) -> HttpResponse:
 
 @page(roles.ALERTS, "POST")
 def acknowledge(request: PageRequest, alert_id: str) -> HttpResponse:
-    """From the list or the alert's own page, to which `next` leads back."""
-    found, form = _find(alert_id), NoteForm(request.POST)
-    if not form.is_valid():
-        return _one(request, found, form)
-    note = form.cleaned_data["note"]
-    if handling.acknowledge(found, actor=request.user.email, ip=client_ip(request), note=note):
-        messages.success(request, f"{found.rule_name} is yours: no repeats, and nobody is called instead of you.")
-    else:
-        messages.warning(request, f"{found.rule_name} is not firing any more.")
-    return _back(request, found)
+    done = "is yours: no repeats, and nobody is called instead of you"
+    return _move(request, alert_id, handling.acknowledge, done, "is not firing any more")
 
 
 @page(roles.ALERTS, "POST")
 def withdraw(request: PageRequest, alert_id: str) -> HttpResponse:
+    done = "is nobody's again: it repeats and escalates as its rule says"
+    return _move(request, alert_id, handling.withdraw, done, "was not acknowledged")
+
+
+def _move(request: PageRequest, alert_id: str, move: Callable[..., bool], done: str, refused: str) -> HttpResponse:
+    """From the list or the alert's own page, to which `next` leads back."""
     found, form = _find(alert_id), NoteForm(request.POST)
     if not form.is_valid():
         return _one(request, found, form)
-    note = form.cleaned_data["note"]
-    if handling.withdraw(found, actor=request.user.email, ip=client_ip(request), note=note):
-        messages.success(request, f"{found.rule_name} is nobody's again: it repeats and escalates as its rule says.")
+    if move(found, actor=request.user.email, ip=client_ip(request), note=form.cleaned_data["note"]):
+        messages.success(request, f"{found.rule_name} {done}.")
     else:
-        messages.warning(request, f"{found.rule_name} was not acknowledged.")
+        messages.warning(request, f"{found.rule_name} {refused}.")
     return _back(request, found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,30 +9,21 @@ from django import template
 from django.utils import timezone
 
 from accounts import roles
-from accounts.roles import Action
 from alerts import words
 from alerts.models import Rule
 from alerts.sending import phrases
+from portal.context import Entry
 
 register = template.Library()
 
 
-@dataclass(frozen=True)
-class Tab:
-    """One of the pages about alerts: name of its address, title, and the action that the page declares."""
-
-    address: str
-    title: str
-    action: Action
-
-
 TABS = (
-    Tab("alerts", "Open", roles.SEE),
-    Tab("alert-history", "History", roles.SEE),
-    Tab("alert-rules", "Rules", roles.SEE),
-    Tab("silences", "Silences", roles.SEE),
-    Tab("alert-hygiene", "Hygiene", roles.SEE),
-    Tab("channels", "Channels", roles.CHANNELS),
+    Entry("alerts", "Open", roles.SEE),
+    Entry("alert-history", "History", roles.SEE),
+    Entry("alert-rules", "Rules", roles.SEE),
+    Entry("silences", "Silences", roles.SEE),
+    Entry("alert-hygiene", "Hygiene", roles.SEE),
+    Entry("channels", "Channels", roles.CHANNELS),
 )
 register.filter("how_bad", words.how_bad)
 register.filter("working", words.working)
