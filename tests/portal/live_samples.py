@@ -21,7 +21,8 @@ def begin() -> datetime:
 def store(portal: RunningPortal, partner: str) -> datetime:
     """Returns when the six hours begin."""
     start = begin()
-    parts = {"file": _system(start), "disks": _disks(start), "processes": _processes(start), "events": _events(start)}
+    parts = {"file": _system(start), "disks": _disks(start), "filesystems": _filesystems(start),
+             "processes": _processes(start), "events": _events(start)}  # fmt: skip
     boundary = "seven-dwarfs"
     body = "".join(_part(boundary, name, text) for name, text in parts.items()) + f"--{boundary}--\r\n"
     answer = portal.upload(partner, body.encode(), Content_Type=f"multipart/form-data; boundary={boundary}")
@@ -54,6 +55,16 @@ def _system(start: datetime) -> str:
 def _disks(start: datetime) -> str:
     lines = [f"{(start + MINUTE * minute).isoformat()},sda,{minute % 7},1" for minute in _minutes()]
     return _csv("timestamp,device,read_mb,write_mb", lines)
+
+
+def _filesystems(start: datetime) -> str:
+    """A mount whose name is longer than a phone is wide."""
+    mount = "/srv/" + "postgresql-backups-" * 4
+    lines = [
+        f"{(start + MINUTE * minute).isoformat()},{mount},{minute},{1000 - minute},1000,{minute / 10},3.5"
+        for minute in _minutes() if minute % 10 == 0
+    ]  # fmt: skip
+    return _csv("timestamp,mount,used_mb,available_mb,total_mb,used_percent,inodes_used_percent", lines)
 
 
 def _processes(start: datetime) -> str:
