@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import psycopg2
 from django.core.exceptions import (
     BadRequest,
     RequestDataTooBig,
@@ -17,7 +18,7 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -122,7 +123,7 @@ def as_service_error(exception: BaseException | None) -> ServiceError:
     """What any exception of a request means to the client."""
     if isinstance(exception, ServiceError):
         return exception
-    if isinstance(exception, (OperationalError, InterfaceError)):
+    if isinstance(exception, (OperationalError, InterfaceError)) or _broke_off(exception):
         return ServiceError("SERVER_002", "The database is away; nothing was stored.", retry_after=5)
     if isinstance(exception, (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)):
         return ServiceError("UPLOAD_004", "The request has too many parts or too large fields.")
@@ -131,6 +132,12 @@ def as_service_error(exception: BaseException | None) -> ServiceError:
     if isinstance(exception, (SuspiciousOperation, BadRequest)):
         return ServiceError("REQUEST_003", "The request is malformed.")
     return _bug(exception)
+
+
+def _broke_off(exception: BaseException | None) -> bool:
+    """Whether the connection was lost inside a COPY, which psycopg2 tells by its base class and no SQLSTATE."""
+    cause = exception.__cause__ if type(exception) is DatabaseError else exception
+    return isinstance(cause, psycopg2.DatabaseError) and type(cause) is psycopg2.DatabaseError and not cause.pgcode
 
 
 def _bug(error: BaseException | None) -> ServiceError:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
@@ -29,6 +30,13 @@ STATUSES = {
 }  # fmt: skip
 HIDDEN = "the exception's own words"
 raised: list[Exception] = []
+
+
+def broken_off(error: type[Exception] = DatabaseError) -> Exception:
+    """What psycopg2 makes of a connection that is lost inside a COPY: its base class, with no SQLSTATE."""
+    exception = error("server closed the connection unexpectedly")
+    exception.__cause__ = psycopg2.DatabaseError("server closed the connection unexpectedly")
+    return exception
 
 
 def fail(request: HttpRequest) -> HttpResponse:
@@ -90,6 +98,9 @@ def test_a_page_escapes_what_the_sentence_quotes() -> None:
         (ServiceError("UPLOAD_001", "Empty."), "UPLOAD_001"),
         (OperationalError("server closed the connection"), "SERVER_002"),
         (InterfaceError("connection already closed"), "SERVER_002"),
+        (broken_off(), "SERVER_002"),
+        (psycopg2.DatabaseError("error with status PGRES_COPY_OUT and no message from the libpq"), "SERVER_002"),
+        (broken_off(IntegrityError), "SERVER_001"),
         (RequestDataTooBig(), "UPLOAD_004"),
         (TooManyFieldsSent(), "UPLOAD_004"),
         (MultiPartParserError("Invalid boundary"), "UPLOAD_008"),
