@@ -231,7 +231,13 @@ def test_an_ipv6_client_is_limited_by_its_whole_network(address: str, network: s
     assert limits.client_network(RequestFactory().get("/", REMOTE_ADDR=address)) == network
 
 
-def test_a_counter_that_is_there_is_not_added_again_and_one_that_expired_is(tmp_path: Path) -> None:
+@pytest.fixture(params=[0, 1], ids=["in one statement", "by the library"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.cache._LEFT_TO_THE_LIBRARY", request.param)
+
+
+@pytest.mark.usefixtures("way")
+def test_adding_on_disk_keeps_what_is_there_and_replaces_what_expired(tmp_path: Path, clock: float) -> None:
     cache = DiskCache(str(tmp_path), {})
     assert cache.add("counter", 1, 60)
     assert not cache.add("counter", 5, 60)
@@ -239,6 +245,40 @@ def test_a_counter_that_is_there_is_not_added_again_and_one_that_expired_is(tmp_
     cache.set("old", 1, -1)
     assert cache.add("old", 7, 60)
     assert cache.get("old") == 7
+    assert cache.add("text", "x" * 100_000, 60)
+    assert cache.get("text") == "x" * 100_000
+    row = shard_of(cache, "counter")._sql("SELECT * FROM Cache WHERE key = ?", [cache.make_key("counter")]).fetchone()
+    assert row[1:] == (cache.make_key("counter"), 1, clock, clock + 60, clock, 0, None, 0, 1, None, 1)
+
+
+@pytest.mark.usefixtures("way")
+def test_of_several_that_add_a_counter_one_does(tmp_path: Path) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    added: list[int] = []
+    threads = [
+        Thread(target=lambda: added.extend(number for number in range(50) if cache.add(f"{number}", 1, 60)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(added) == list(range(50))
+
+
+def test_expired_counters_are_removed_by_those_that_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: float
+) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    for number in range(4000):
+        monkeypatch.setattr("time.time", lambda: clock + number)  # noqa: B023
+        cache.add(f"{number}", 1, 60)
+    assert len(cache._cache) < 1000
+
+
+def shard_of(cache: DiskCache, key: str) -> Any:
+    made = cache.make_key(key)
+    return cache._cache._shards[cache._cache._hash(made) % cache._cache._count]
 
 
 def test_counting_on_disk_is_exact_and_starts_again_when_a_counter_expired(tmp_path: Path) -> None:
@@ -260,8 +300,7 @@ def test_counting_on_disk_is_exact_and_starts_again_when_a_counter_expired(tmp_p
 def test_counting_on_disk_waits_for_a_writer(tmp_path: Path) -> None:
     cache = DiskCache(str(tmp_path), {})
     cache.set("counter", 1, 60)
-    shard = cache._cache._shards[cache._cache._hash(cache.make_key("counter")) % 8]
-    with shard.transact():
+    with shard_of(cache, "counter").transact():
         waiting = Thread(target=lambda: cache.incr("counter"))
         waiting.start()
         waiting.join(0.1)

@@ -18,7 +18,7 @@ import pytest
 
 from core import embedded
 from tests.live.portal import RunningPortal, running_portal
-from tests.live.senders import Sender, assert_each_once, finish, sending
+from tests.live.senders import Sender, assert_each_once, finish, sending, wait_for_one
 
 
 @pytest.fixture
@@ -66,8 +66,7 @@ def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(mortal: Run
     folder = data_folder(mortal)
     server = server_of(folder)
     senders = sending(mortal)
-    while not any(sender.accepted for sender in senders):
-        time.sleep(0.005)
+    wait_for_one(senders)
     server.send_signal(signal.SIGQUIT)  # what pg_ctl stop -m immediate sends
     with restarted(folder, Path(mortal.socket), server):
         finish(senders)
