@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from accounts import factors, tenant_settings, tokens
@@ -47,6 +48,14 @@ def machine(request: Request) -> Machine:
     if not isinstance(request.user, Machine):
         raise ServiceError("AUTH_003", "Only a machine's key may do this.")
     return request.user
+
+
+def is_machine(request: Request) -> bool:
+    """Whether the caller is a machine, by a key that is valid; whoever it is not may fail to be anybody."""
+    try:
+        return isinstance(request.user, Machine)
+    except (ServiceError, APIException):
+        return False
 
 
 class BearerAuthentication(BaseAuthentication):

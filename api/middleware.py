@@ -55,8 +55,11 @@ def _answer(request: HttpRequest, secret: Secret) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, secret: Secret) -> HttpResponse:
-    limit_by_address(request)
-    machine = machine_of(secret)
+    try:
+        machine = machine_of(secret)
+    except ServiceError:
+        limit_by_address(request)
+        raise
     if not may(machine, roles.UPLOAD):
         raise ServiceError("AUTH_003", "The role of the caller does not allow this.")
     status, answer = machine_upload.receive(request, machine.collector)

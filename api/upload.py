@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from analysis import bulk, retention, store
 from api import bodies, machine_upload
-from api.authentication import Machine
+from api.authentication import Machine, is_machine
 from api.permissions import MayUpload
 from api.schemas import ErrorBody, UploadForm, UploadResult
 from api.views import View
@@ -22,6 +22,11 @@ from core.limits import client_ip, limit
 class Upload(View):
     permission_classes = (MayUpload,)
     parser_classes = (MultiPartParser, FileUploadParser)
+
+    def count(self, request: Request) -> None:
+        """A machine has a limit of its own: hundreds may stand behind one address, or one relay."""
+        if not is_machine(request):
+            super().count(request)
 
     @extend_schema(
         summary="Upload a batch of samples",

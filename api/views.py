@@ -24,8 +24,12 @@ class View(APIView):
     authentication_classes: tuple[type[BaseAuthentication], ...] = (BearerAuthentication, SessionOfTenant)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        limit_by_address(request._request)
+        self.count(request)
         super().initial(request, *args, **kwargs)
+
+    def count(self, request: Request) -> None:
+        """This use of the API, for the address that it comes from."""
+        limit_by_address(request._request)
 
     def actor(self, request: Request) -> str:
         """Who is calling, as the audit log names it."""

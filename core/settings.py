@@ -48,7 +48,7 @@ VARIABLES = (
     Variable("HTTPS", SWITCH, True, "The portal is reached over TLS only: secure cookies, HSTS, redirect."),
     Variable("PROXY_TLS_HEADER", SWITCH, False, "A trusted proxy ends TLS and sets `X-Forwarded-Proto`."),
     Variable("TRUSTED_PROXIES", NETWORKS, [], "Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."),
-    Variable("REQUEST_RATE", RATE, "100/m", "API requests an address may make; `N/s`, `N/m`, `N/h`."),
+    Variable("REQUEST_RATE", RATE, "100/m", "API requests an address may make, uploads aside; `N/s`, `N/m`, `N/h`."),
     Variable("UPLOAD_RATE", RATE, "10/m", "Uploads a machine may make."),
     Variable("SIGN_IN_RATE", RATE, "10/m", "Sign-in attempts for one address, and for one account."),
     Variable("SECOND_FACTOR_RATE", RATE, "20/h", "Codes of a second factor that may be tried for one account."),

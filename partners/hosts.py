@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,10 @@ from partners.names import MAX_HOST
 
 KNOWN_SECONDS = 60
 UNKNOWN_SECONDS = 30
+FRESH_SECONDS = 1
+"""For so long a process trusts what it read of a partner itself; a change made in another one takes effect then."""
+
+_fresh: dict[str, tuple[float, Tenant]] = {}
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,16 @@ def find(host: str) -> Tenant | None:
     """The partner of a host name in its normal form, or None. Runs in the public schema."""
     if len(host) > MAX_HOST:
         return None
+    until, tenant = _fresh.get(host, (0.0, None))
+    if time.monotonic() < until:
+        return tenant
+    tenant = _find_shared(host)
+    if tenant is not None:
+        _fresh[host] = time.monotonic() + FRESH_SECONDS, tenant
+    return tenant
+
+
+def _find_shared(host: str) -> Tenant | None:
     cached = shared_get(_key(host))
     if cached is not None:
         return cached if isinstance(cached, Tenant) else None
@@ -73,9 +88,14 @@ def home(partner: Partner) -> str:
 
 def forget(names: Collection[str]) -> None:
     """Now, and again once this transaction is committed: until then another request may remember the old state."""
-    keys = [_key(name) for name in names]
-    shared_delete(keys)
-    transaction.on_commit(lambda: shared_delete(keys))
+    _forget(names)
+    transaction.on_commit(lambda: _forget(names))
+
+
+def _forget(names: Collection[str]) -> None:
+    shared_delete([_key(name) for name in names])
+    for name in names:
+        _fresh.pop(name, None)
 
 
 @receiver((post_save, post_delete), sender=Partner)

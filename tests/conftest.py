@@ -12,6 +12,7 @@ from django.db import connection
 
 from core import embedded
 from core.tenancy import leave_tenant
+from partners import hosts
 from tests.cast import Cast, open_cast
 from tests.live.portal import RunningPortal, running_portal
 
@@ -55,6 +56,7 @@ def _fresh_state() -> Iterator[None]:
     """No limit, host or tenant left over from the test before."""
     for alias in settings.CACHES:
         caches[alias].clear()
+    hosts._fresh.clear()
     leave_tenant()
     yield
     leave_tenant()

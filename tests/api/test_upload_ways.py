@@ -183,13 +183,25 @@ def test_unknown_hosts_and_suspended_partners_are_refused_on_both_ways(alpha: Ca
     assert json.loads(short[0][2])["code"] == "TENANT_002"
 
 
-@pytest.mark.parametrize("limit", ["REQUEST_RATE", "UPLOAD_RATE"])
-def test_both_ways_count_for_the_same_limits(alpha: Cast, settings: Settings, limit: str) -> None:
-    setattr(settings, limit, "3/h")
+def test_both_ways_count_for_the_same_limit_of_a_machine(alpha: Cast, settings: Settings) -> None:
+    settings.UPLOAD_RATE = "3/h"
     answers = [UPLOADS[0].send(alpha, scheme, alpha.key) for scheme in (SHORT, LONG, SHORT, LONG, SHORT)]
     assert [answer.status_code for answer in answers] == [201, 200, 200, 429, 429]
     assert [answer.json()["code"] for answer in answers[3:]] == ["RATE_001"] * 2
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers[3:])
+
+
+def test_both_ways_count_wrong_keys_for_the_same_limit_of_an_address_and_right_ones_for_none(
+    alpha: Cast, settings: Settings
+) -> None:
+    """Many machines stand behind one address or one relay."""
+    settings.REQUEST_RATE = "3/h"
+    wrong = f"pfa_{'0' * 16}_{'A' * 43}"
+    sent = [(SHORT, alpha.key), (LONG, alpha.key), (SHORT, wrong), (LONG, wrong), (SHORT, wrong), (LONG, wrong),
+            (SHORT, wrong), (SHORT, alpha.key), (LONG, alpha.key)]  # fmt: skip
+    answers = [UPLOADS[0].send(alpha, scheme, key) for scheme, key in sent]
+    assert [answer.status_code for answer in answers] == [201, 200, 401, 401, 401, 429, 429, 200, 200]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers[5:7])
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,30 @@ def test_of_several_that_add_a_counter_one_does(tmp_path: Path) -> None:
     assert sorted(added) == list(range(50))
 
 
+def test_a_counter_that_was_counted_is_asked_for_no_more_until_it_expires(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: float
+) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    assert cache.add("counter", 1, 60)
+    assert cache.incr("counter") == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "_run", None)
+        assert not cache.add("counter", 1, 60)
+    monkeypatch.setattr("time.time", lambda: clock + 61)
+    assert cache.add("counter", 1, 60)
+    assert cache.incr("counter") == 2
+
+
+def test_a_counter_that_made_room_for_others_starts_again(tmp_path: Path) -> None:
+    cache = DiskCache(str(tmp_path), {})
+    cache.add("counter", 1, 60)
+    cache.incr("counter")
+    cache.delete("counter")
+    assert not cache.add("counter", 1, 60)
+    assert cache.incr("counter") == 1
+    assert cache.incr("counter") == 2
+
+
 def test_expired_counters_are_removed_by_those_that_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: float
 ) -> None:

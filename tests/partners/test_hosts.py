@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from core.limits import shared_set
+from core.limits import shared_delete, shared_set
 from core.tenancy import leave_tenant
 from partners import hosts
 from partners.models import Domain, Partner
@@ -126,6 +127,17 @@ def test_a_change_of_the_partner_is_seen_by_the_next_request(alpha: Cast) -> Non
         change(alpha, active=active)
         codes.append(get(alpha.host).status_code)
     assert codes == [401, 403, 401]
+
+
+def test_a_change_made_by_another_process_is_seen_a_second_later(alpha: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    assert get(alpha.host).status_code == 401
+    leave_tenant()
+    Partner.objects.filter(pk=alpha.partner.pk).update(active=False)
+    shared_delete([f"host:{alpha.host}"])
+    monkeypatch.setattr("time.monotonic", lambda: now + hosts.FRESH_SECONDS)
+    assert get(alpha.host).status_code == 403
 
 
 def test_a_new_a_renamed_and_a_removed_host_are_seen_by_the_next_request(alpha: Cast) -> None:
