@@ -153,18 +153,17 @@ class _Loading:
         return read, packer.submit(read.rows, dict(self.collectors))
 
     def add(self, read: Read, rows: store.Rows) -> None:
+        spans = [rollups.Span(self.collectors[machine_id], read.first, read.last) for machine_id in read.machines]
         try:
-            with transaction.atomic():
-                store.copy(rows)
+            store.copy(rows, rollups.stale_marks(spans, self.now))
             written = {self.collectors[machine_id]: machine.rows for machine_id, machine in read.machines.items()}
         except IntegrityError as error:
             if not isinstance(error.__cause__, postgres.UniqueViolation):
                 raise
+            rollups.mark_stale(spans, self.now)
             written = store.copy_missing(rows)
         for machine_id in read.machines:
             self.stored[machine_id].written += written.get(self.collectors[machine_id], 0)
-        spans = [rollups.Span(self.collectors[machine_id], read.first, read.last) for machine_id in read.machines]
-        rollups.mark_stale(spans, self.now)
 
     def _enter(self, machine_id: str, found: Machine) -> None:
         known = self.stored.get(machine_id)

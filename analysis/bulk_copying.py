@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,7 @@ from analysis import packing
 
 _EPOCH_MICROSECONDS = 946_684_800_000_000
 """PostgreSQL counts from 2000-01-01."""
+Array: TypeAlias = "np.ndarray[Any, Any]"
 _BINARY = {pl.Int64: ">i8", pl.Datetime: ">i8", pl.Float64: ">f4"}
 
 
@@ -31,32 +34,56 @@ def _text(frame: pl.DataFrame) -> bytes:
 
 
 def _binary(frame: pl.DataFrame) -> bytes:
-    """For each row the number of fields, for each field its length and value; NULL has the length -1 and no value."""
-    types = [_BINARY[type(dtype)] for dtype in frame.dtypes]
-    layout = [
-        (f"{part}{index}", kind) for index, value in enumerate(types) for part, kind in (("n", ">i4"), ("v", value))
-    ]
-    rows = np.zeros(frame.height, dtype=np.dtype([("fields", ">i2"), *layout]))
+    """For each row the number of fields, for each field its length and value; NULL has the length -1 and no value.
+
+    Neighbours of one type are one block of lengths and values, written at once.
+    """
+    blocks = [_Block(number, list(run)) for number, (_, run) in enumerate(itertools.groupby(frame, _kind))]
+    rows = np.zeros(frame.height, dtype=np.dtype([("fields", ">i2"), *(block.layout for block in blocks)]))
     rows["fields"] = frame.width
-    for index, column in enumerate(frame):
-        rows[f"v{index}"] = _values(column)
-        rows[f"n{index}"] = np.where(column.is_null(), -1, rows.dtype[f"v{index}"].itemsize)
-    return packing.SIGNATURE + _without_nulls(rows, frame) + packing.TRAILER
+    for block in blocks:
+        block.write(rows)
+    return packing.SIGNATURE + _without_nulls(rows, blocks) + packing.TRAILER
 
 
-def _values(column: pl.Series) -> Any:
+def _kind(column: pl.Series) -> str:
+    return _BINARY[type(column.dtype)]
+
+
+class _Block:
+    """Columns side by side of one type, as one field of a row: for each column its length, then its value."""
+
+    def __init__(self, number: int, columns: Sequence[pl.Series]) -> None:
+        self.name, self.columns = f"block{number}", columns
+        self.cell = np.dtype([("length", ">i4"), ("value", _kind(columns[0]))])
+        self.layout = (self.name, self.cell, (len(columns),))
+
+    def write(self, rows: Array) -> None:
+        cells = rows[self.name]
+        cells["length"] = self.cell["value"].itemsize
+        cells["value"] = pl.DataFrame([_physical(column) for column in self.columns]).to_numpy(order="c")
+        for index, column in enumerate(self.columns):
+            if column.null_count():
+                cells["length"][column.is_null().to_numpy(), index] = -1
+
+
+def _physical(column: pl.Series) -> pl.Series:
+    """As PostgreSQL counts; 0 for what is NULL."""
     if isinstance(column.dtype, pl.Datetime):
-        return column.to_physical().to_numpy() - _EPOCH_MICROSECONDS
-    return column.fill_null(0).to_numpy()
+        return column.to_physical() - _EPOCH_MICROSECONDS
+    narrow = column.cast(pl.Float32) if column.dtype == pl.Float64 else column
+    return narrow.fill_null(0)
 
 
-def _without_nulls(rows: np.ndarray[Any, Any], frame: pl.DataFrame) -> bytes:
+def _without_nulls(rows: Array, blocks: Sequence[_Block]) -> bytes:
     """The bytes of the rows, but for the values of what is NULL."""
-    if not any(frame.null_count().row(0)):
+    if not any(column.null_count() for block in blocks for column in block.columns):
         return rows.tobytes()
-    raw = rows.view(np.uint8).reshape(frame.height, rows.dtype.itemsize)
+    raw = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
     kept = np.ones(raw.shape, dtype=bool)
-    for index, column in enumerate(frame):
-        kind, offset = rows.dtype.fields[f"v{index}"][:2]
-        kept[column.is_null().to_numpy(), offset : offset + kind.itemsize] = False
+    for block in blocks:
+        begin = rows.dtype.fields[block.name][1]
+        for index, column in enumerate(block.columns):
+            end = begin + (index + 1) * block.cell.itemsize
+            kept[column.is_null().to_numpy(), end - block.cell["value"].itemsize : end] = False
     return raw[kept].tobytes()

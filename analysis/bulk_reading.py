@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
 
+import numpy as np
 import polars as pl
 
 from analysis import bulk_copying, store
@@ -60,7 +61,9 @@ class Read:
         """Ready for COPY; every machine must be among `collectors`, machine id to collector id."""
         ids = {machine_id: collectors[machine_id] for machine_id in self.machines}
         collector = pl.col("machine_id").replace_strict(ids, return_dtype=pl.Int64).alias("collector_id")
-        frame = self.frame.select(collector, pl.exclude("machine_id"))
+        frame = self.frame.select(collector, pl.exclude("machine_id")).sort(
+            "collector_id", "timestamp", maintain_order=True
+        )
         form, body = bulk_copying.encode(frame)
         return store.Rows(self.dataset, frame.columns, body, frame.height, self.first, self.last, form)
 
@@ -129,9 +132,8 @@ class Reader:
             f"c{index}": _type(self.dataset, column) if column and column.metric else pl.String()
             for index, column in enumerate(self._columns)
         }
-        names = ",".join(types).encode() + b"\n"
-        cells = pl.read_csv(io.BytesIO(names + data), schema=types, quote_char=None)
-        even = data.count(b",") == cells.height * (len(types) - 1) and data.count(b"\n") == cells.height
+        cells = pl.read_csv(data, schema=types, has_header=False, quote_char=None)
+        even = _count(data, b",") == cells.height * (len(types) - 1) and _count(data, b"\n") == cells.height
         return cells if even else None
 
     def _checked(self, cells: pl.DataFrame) -> Read | None:
@@ -163,7 +165,14 @@ def _type(dataset: Dataset, column: Column) -> pl.DataType:
 
 def _has_long_exponent(data: bytes) -> bool:
     """Whether a number may have an exponent of three digits, which reads as 0 here and is refused there."""
-    return (b"e-" in data or b"E-" in data) and _LONG_EXPONENT.search(data) is not None
+    letters = np.frombuffer(data, np.uint8)[:-1] | 0x20  # a capital becomes a small one
+    followers = np.frombuffer(data, np.uint8)[1:][letters == ord("e")]
+    return bool((followers == ord("-")).any()) and _LONG_EXPONENT.search(data) is not None
+
+
+def _count(data: bytes, character: bytes) -> int:
+    """bytes.count takes ten times as long for what is as frequent as commas."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(character)))
 
 
 def _header(file: IO[bytes]) -> bytes:
@@ -184,7 +193,7 @@ def pieces(file: IO[bytes]) -> Iterator[Piece]:
         rest = data[cut:]
         if data[:cut].strip():
             yield Piece(data[:cut], lines)
-        lines += data.count(b"\n", 0, cut)
+        lines += _count(data[:cut], b"\n")
     if rest.strip():
         yield Piece(rest, lines)
 
@@ -192,7 +201,7 @@ def pieces(file: IO[bytes]) -> Iterator[Piece]:
 def _end_of_lines(data: bytes) -> int:
     """The position after the last line end that is not inside quotes, 0 when there is none."""
     cut = data.rfind(b"\n") + 1
-    quotes = data.count(b'"', 0, cut)
+    quotes = data.count(b'"', 0, cut) if b'"' in data else 0
     while quotes % 2:
         earlier = data.rfind(b"\n", 0, cut - 1) + 1
         quotes -= data.count(b'"', earlier, cut)

@@ -26,7 +26,7 @@ from core.errors import ServiceError
 from core.tenancy import Statement, current_schema
 
 ATTEMPTS = 4
-COPY_PIECE = 1 << 16
+COPY_PIECE = 1 << 20
 """Bytes handed to the connection at a time."""
 
 
@@ -121,22 +121,10 @@ def store(upload: Upload) -> Stored:
 
 
 def _store_new(upload: Upload) -> Stored:
-    """What nearly every batch is: neither it nor any of its samples is there. IntegrityError otherwise.
-
-    One round trip a dataset: all that comes before its COPY goes with the first, COMMIT with the last.
-    """
-    now, frame = timezone.now(), _frame()
+    """What nearly every batch is: neither it nor any of its samples is there. IntegrityError otherwise."""
+    now = timezone.now()
     before = [*_notes(upload, now), (_LEDGER, _entry(upload, now)), *_traces(upload, now)]
-    with connection.cursor() as cursor:
-        texts = [frame.begin, *(cursor.mogrify(sql, values).decode() for sql, values in before)]
-        try:
-            for rows in upload.rows:
-                after = [frame.commit] if rows is upload.rows[-1] else []
-                _send_copy(cursor, "; ".join([*texts, _copy_statement(rows, f'"{rows.dataset.table}"'), *after]), rows)
-                texts = []
-        except BaseException:
-            frame.undo(cursor)
-            raise
+    _copy_framed(upload.rows, before)
     _announce(upload, now)
     return Stored(_receipt(upload, now), repeated=False)
 
@@ -242,9 +230,9 @@ def _make_partitions(upload: Upload) -> None:
         partitions.create(partitions.plan(months.between(rows.first, rows.last)))
 
 
-def copy(rows: Rows) -> int:
-    """A plain COPY; UniqueViolation when one of the samples is there already."""
-    return _run_copy(rows, f'"{rows.dataset.table}"')
+def copy(rows: Rows, before: Sequence[Statement] = ()) -> None:
+    """A plain COPY after those statements, all or nothing; UniqueViolation when one of the samples is there already."""
+    _copy_framed([rows], before)
 
 
 def copy_missing(rows: Rows) -> dict[int, int]:
@@ -271,6 +259,21 @@ def copy_missing(rows: Rows) -> dict[int, int]:
 
 def _copy_missing(rows: Rows) -> int:
     return sum(copy_missing(rows).values())
+
+
+def _copy_framed(files: Sequence[Rows], before: Sequence[Statement]) -> None:
+    """One round trip a file: what comes before goes with the first COPY, the end of the transaction with the last."""
+    frame = _frame()
+    with connection.cursor() as cursor:
+        texts = [frame.begin, *(cursor.mogrify(sql, values).decode() for sql, values in before)]
+        try:
+            for rows in files:
+                after = [frame.commit] if rows is files[-1] else []
+                _send_copy(cursor, "; ".join([*texts, _copy_statement(rows, f'"{rows.dataset.table}"'), *after]), rows)
+                texts = []
+        except BaseException:
+            frame.undo(cursor)
+            raise
 
 
 def _run_copy(rows: Rows, target: str) -> int:

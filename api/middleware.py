@@ -18,6 +18,7 @@ from collectors import keys
 from core.errors import ServiceError, respond
 from core.keys import Secret, parse
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _ACCEPTED = frozenset({"*/*", "application/json"})
 
 
@@ -68,5 +69,5 @@ def _receive(request: HttpRequest, secret: Secret) -> HttpResponse:
 
 def _json(answer: dict[str, object]) -> str:
     """As the view's renderer writes it, without asking what else might be wanted."""
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(answer)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

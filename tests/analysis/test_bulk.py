@@ -166,6 +166,16 @@ def test_the_fast_way_takes_and_refuses_what_the_slow_one_does(lines: list[tuple
     assert outcome(data, plain=True) == outcome(data, plain=False)
 
 
+@pytest.mark.parametrize("cells", ["1e-400,1", "1", "1,1,1", "1,1\n{line},1", "1,1\n{line},1,1,1"])
+def test_what_only_looks_plain_is_refused_with_the_words_of_the_slow_way(cells: str) -> None:
+    """An exponent of three digits would be read as 0, a row that is short as one with empty cells."""
+    line = f"{START:%Y-%m-%dT%H:%M:%SZ},m1,sda"
+    data = f"timestamp,machine_id,device,read_mb,write_mb\n{line},{cells.format(line=line)}\n".encode()
+    refusal = outcome(data, plain=True)
+    assert isinstance(refusal, tuple)
+    assert refusal == outcome(data, plain=False)
+
+
 def test_plain_cells_take_the_fast_way() -> None:
     piece = bulk_reading.Piece(file_of([MACHINE]).split(b"\n", 1)[1], 0)
     assert bulk_reading.Reader(SYSTEM, io.BytesIO(file_of([MACHINE])), WINDOW)._plain(piece)
