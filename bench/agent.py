@@ -241,7 +241,7 @@ def grow(samples: int, folder: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=1, help="for each watcher")
-    parser.add_argument("--growth", type=int, default=10_000, help="samples")
+    parser.add_argument("--growth", type=int, default=10_000, help="samples, ten at least")
     parser.add_argument("--grow", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.grow:

@@ -31,7 +31,7 @@ class Sender(threading.Thread):
     """An agent: sends each batch again, under the same id, until the portal answers that it is stored."""
 
     def __init__(self, portal: RunningPortal, bodies: Sequence[bytes], rows: int) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.portal, self.bodies, self.rows, self.accepted, self.failures = portal, bodies, rows, 0, 0
         self.unexpected: list[bytes] = []
         """Answers that no agent should get; after one it gives up."""

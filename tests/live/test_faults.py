@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -74,13 +75,18 @@ def test_an_immediate_stop_of_the_database_loses_and_doubles_nothing(mortal: Run
         assert_each_once(mortal, senders)
 
 
+def wait_until_gone(server: psutil.Process) -> None:
+    deadline = time.monotonic() + 30
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def restarted(folder: Path, socket: Path, former: psutil.Process) -> Iterator[None]:
     """The same cluster again, once its former server is gone; this one ends with the block, by its id."""
-    deadline = time.monotonic() + 30
-    while former.is_running() and former.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until_gone(former)
     cluster = replace(embedded._own(embedded.locate(folder.parent)), data=folder, socket=socket)
     server = embedded._start(cluster)
     try:
@@ -105,6 +111,58 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.live
+def test_a_full_disk_of_the_log_stops_the_database_and_loses_and_doubles_nothing(mortal: RunningPortal) -> None:
+    """PostgreSQL panics then, and does not come back before there is room."""
+    folder, socket = data_folder(mortal), Path(mortal.socket)
+    with small_disk(folder.parent / "log", 20 * 1024) as disk:
+        server = server_of(folder)
+        server.send_signal(signal.SIGINT)
+        wait_until_gone(server)
+        move_log(folder, disk)
+        with restarted(folder, socket, server):
+            senders = sending(mortal)
+            wait_for_one(senders)
+            fill(disk / "filler")
+            switch_log(mortal)
+            server = server_of(folder)
+            wait_until_gone(server)
+        subprocess.run(["mount", "-o", "remount,size=128m", disk], check=True)
+        (disk / "filler").unlink()
+        with restarted(folder, socket, server):
+            finish(senders)
+            assert sum(sender.failures for sender in senders)
+            assert_each_once(mortal, senders)
+
+
+def move_log(folder: Path, disk: Path) -> None:
+    """A log of one segment, of 16 MB, on that disk; the server must have been shut down."""
+    cluster = embedded._own(embedded.locate(folder.parent))
+    subprocess.run([cluster.programs / "pg_resetwal", "-D", folder], check=True, preexec_fn=embedded._become(cluster))
+    log = folder / "pg_wal"
+    subprocess.run(["cp", "-a", f"{log}/.", disk], check=True)
+    shutil.rmtree(log)
+    log.symlink_to(disk)
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def switch_log(portal: RunningPortal) -> None:
+    """To a new segment, for which there is no room."""
+    with (
+        contextlib.suppress(psycopg2.Error),
+        contextlib.closing(psycopg2.connect(host=portal.socket, user="postgres")) as connection,
+        connection.cursor() as cursor,
+    ):
+        for _ in range(2):
+            cursor.execute("SELECT pg_switch_wal(); CREATE TABLE public.anything (); DROP TABLE public.anything")
+            connection.commit()
 
 
 @pytest.mark.live
