@@ -261,5 +261,21 @@ def test_the_tables_have_every_number_of_the_catalogue(alpha: Cast) -> None:
 
 def test_bringing_the_tables_to_the_catalogue_twice_changes_nothing(alpha: Cast) -> None:
     with schema_context("alpha"):
+        before = described()
         for statement in rollups_tables.statements():
             rollups.execute(statement, [])
+        assert described() == before
+
+
+def described() -> list[tuple[object, ...]]:
+    """Columns and indexes of the tenant's tables."""
+    columns = rollups.fetch(
+        "SELECT table_name, column_name, ordinal_position, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position",
+        [],
+    )
+    indexes = rollups.fetch(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1", []
+    )
+    assert any(name == rollups_tables.table(DISKS) for name, *_ in columns)
+    return [*columns, *indexes]
