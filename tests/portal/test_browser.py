@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.live.portal import RunningPortal
 from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Visit, visit
@@ -212,3 +212,24 @@ def test_the_skip_link_is_the_first_stop(alpha_visit: Visit) -> None:
     alpha_visit.sign_in("viewer")
     alpha_visit.page.keyboard.press("Tab")
     expect(alpha_visit.page.locator(".skip")).to_be_focused()
+
+
+def test_a_form_that_takes_long_says_so_until_it_is_answered(browser: Browser, portal: RunningPortal) -> None:
+    """The page itself notes what it shows: Playwright does not look at one that is being left."""
+    held: list[Route] = []
+    with visit(browser, portal, "operator") as found:
+        found.sign_in("admin")
+        found.open("/operator/open")
+        found.page.route("**/operator/open", lambda route: held.append(route))
+        found.page.locator("main form").evaluate(
+            """form => {
+                const note = () => sessionStorage.shown = `${document.body.className}: ${form.lastElementChild.innerText}`;
+                new MutationObserver(note).observe(document.body, { attributes: true });
+                form.noValidate = true;
+                setTimeout(() => form.requestSubmit(), 0);
+            }"""
+        )
+        found.page.wait_for_timeout(1500)
+        held[0].continue_()
+        expect(found.page.locator("body:not(.waiting) .problem").first).to_be_visible()
+        assert found.page.evaluate("sessionStorage.shown") == "waiting: Opening…"
