@@ -223,7 +223,8 @@ def test_a_form_that_takes_long_says_so_until_it_is_answered(browser: Browser, p
         found.page.route("**/operator/open", lambda route: held.append(route))
         found.page.locator("main form").evaluate(
             """form => {
-                const note = () => sessionStorage.shown = `${document.body.className}: ${form.lastElementChild.innerText}`;
+                const button = form.lastElementChild;
+                const note = () => sessionStorage.shown = `${document.body.className}: ${button.innerText}`;
                 new MutationObserver(note).observe(document.body, { attributes: true });
                 form.noValidate = true;
                 setTimeout(() => form.requestSubmit(), 0);
