@@ -190,10 +190,10 @@ def pieces(file: IO[bytes]) -> Iterator[Piece]:
     while block := file.read(PIECE_BYTES):
         data = rest + block
         cut = _end_of_lines(data) or (len(data) if len(data) > LONGEST_LINE else 0)
-        rest = data[cut:]
-        if data[:cut].strip():
-            yield Piece(data[:cut], lines)
-        lines += _count(data[:cut], b"\n")
+        whole, rest = data[:cut], data[cut:]
+        if whole.strip():
+            yield Piece(whole, lines)
+        lines += _count(whole, b"\n")
     if rest.strip():
         yield Piece(rest, lines)
 

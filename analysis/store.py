@@ -250,7 +250,7 @@ def copy_missing(rows: Rows) -> dict[int, int]:
     """  # noqa: S608  # our names
     with connection.cursor() as cursor:
         cursor.execute(f'CREATE TEMP TABLE {staging} (LIKE "{table}") ON COMMIT DROP')
-        _run_copy(rows, staging)
+        _send_copy(cursor, _copy_statement(rows, staging), rows)
         cursor.execute(insert)
         written = dict(cursor.fetchall())
         cursor.execute(f"DROP TABLE {staging}")
@@ -274,12 +274,6 @@ def _copy_framed(files: Sequence[Rows], before: Sequence[Statement]) -> None:
         except BaseException:
             frame.undo(cursor)
             raise
-
-
-def _run_copy(rows: Rows, target: str) -> int:
-    with connection.cursor() as cursor:
-        _send_copy(cursor, _copy_statement(rows, target), rows)
-        return int(cursor.rowcount)
 
 
 def _copy_statement(rows: Rows, target: str) -> str:

@@ -51,7 +51,7 @@ def machine(request: Request) -> Machine:
 
 
 def is_machine(request: Request) -> bool:
-    """Whether the caller is a machine, by a key that is valid; whoever it is not may fail to be anybody."""
+    """Whether the caller is a machine, by a valid key; a bad one is no error here, the view refuses it next."""
     try:
         return isinstance(request.user, Machine)
     except (ServiceError, APIException):

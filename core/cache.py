@@ -14,7 +14,7 @@ from diskcache import DjangoCache
 class DiskCache(DjangoCache):  # type: ignore[misc]  # diskcache has no types
     """Django closes its caches after every request; each thread's files stay open here, as its database does.
 
-    Limits count with it, twice for every upload: a number that lasts some seconds is made, and counted up, in one
+    Limits count with it for nearly every request: a number that lasts some seconds is made, and counted up, in one
     statement, where the library takes transactions of several. What that cannot do, the library does.
     """
 

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, QuerySet, Value, When
@@ -18,7 +17,7 @@ from django.utils import timezone
 from accounts import roles
 from alerts import handling
 from alerts.models import Alert, Severity
-from alerts.sending.models import Channel, ChannelKind
+from alerts.sending.models import Channel
 from core.limits import client_ip
 from portal import alert_charts
 from portal.access import PageRequest, page, wants_fragment
@@ -54,10 +53,8 @@ def alerts(request: PageRequest) -> HttpResponse:
     context: dict[str, Any] = {"alerts": list(found), "can_act": roles.ALERTS.allows(request.user)}
     if wants_fragment(request):
         return render(request, "alerts/open_list.html", context)
-    working = [
-        one for one in Channel.objects.filter(enabled=True) if one.kind != ChannelKind.MAIL or settings.SENDS_MAIL
-    ]
-    context |= {"failing": [one for one in working if one.is_failing], "is_told": bool(working)}
+    working = [channel for channel in Channel.objects.all() if channel.works]
+    context |= {"failing": [channel for channel in working if channel.is_failing], "is_told": bool(working)}
     return render(request, "alerts/open.html", context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -46,6 +47,11 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def works(self) -> bool:
+        """Whether anything can be sent by it: it is on, and the portal has a mail server where it takes one."""
+        return self.enabled and (self.kind != ChannelKind.MAIL or settings.SENDS_MAIL)
 
     @property
     def is_failing(self) -> bool:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
@@ -15,7 +14,7 @@ from accounts import tenant_settings
 from alerts import outbox
 from alerts.models import Alert, Message, MessageKind, Severity, State
 from alerts.sending import backoff, quiet
-from alerts.sending.models import Channel, ChannelKind, Delivery, DeliveryState
+from alerts.sending.models import Channel, Delivery, DeliveryState
 from alerts.sending.parcels import Outcome
 
 LEASE = timedelta(minutes=5)
@@ -31,7 +30,7 @@ def spread(now: datetime) -> int:
     with transaction.atomic():
         messages = outbox.take(now)
         if messages:
-            channels, zone = list(Channel.objects.filter(enabled=True)), tenant_settings.zone()
+            channels, zone = list(Channel.objects.all()), tenant_settings.zone()
             Delivery.objects.bulk_create(
                 _planned(message, channel, zone, now)
                 for message in messages
@@ -42,9 +41,7 @@ def spread(now: datetime) -> int:
 
 
 def _wants(channel: Channel, message: Message) -> bool:
-    if channel.kind == ChannelKind.MAIL and not settings.SENDS_MAIL:
-        return False
-    if _RANK[message.severity] < _RANK[channel.least_severity]:
+    if not channel.works or _RANK[message.severity] < _RANK[channel.least_severity]:
         return False
     return not channel.escalations_only or message.kind in _FOR_ESCALATION
 

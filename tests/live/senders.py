@@ -69,8 +69,10 @@ def sending(portal: RunningPortal, senders: int = 2, rows: int = ROWS, begun: da
 
 def wait_for_one(senders: list[Sender]) -> None:
     """Until a batch is stored."""
+    deadline = time.monotonic() + 60
     while not any(sender.accepted for sender in senders):
         assert any(sender.is_alive() for sender in senders), [sender.unexpected for sender in senders]
+        assert time.monotonic() < deadline
         time.sleep(0.005)
 
 

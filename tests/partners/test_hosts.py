@@ -136,6 +136,7 @@ def test_a_change_made_by_another_process_is_seen_a_second_later(alpha: Cast, mo
     leave_tenant()
     Partner.objects.filter(pk=alpha.partner.pk).update(active=False)
     shared_delete([f"host:{alpha.host}"])
+    assert get(alpha.host).status_code == 401
     monkeypatch.setattr("time.monotonic", lambda: now + hosts.FRESH_SECONDS)
     assert get(alpha.host).status_code == 403
 

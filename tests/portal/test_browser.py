@@ -9,12 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Visit, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, Visit, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 MINUTE = timedelta(minutes=1)
 COLUMNS = (
     "cpu_user",

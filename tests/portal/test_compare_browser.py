@@ -9,12 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Scheme, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, Scheme, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 DAYS = 14
 
 

@@ -8,20 +8,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, Visit, chromium, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, Visit, visit
 from tests.portal.issuer import CLIENT, SECRET, Issuer, running_issuer
-from tests.portal.test_passkeys_browser import serious, sign_out
+from tests.portal.test_passkeys_browser import sign_out
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture
@@ -49,12 +40,12 @@ def test_the_way_to_the_provider_and_back(browser: Browser, portal: RunningPorta
         page = found.page
         found.sign_in("admin")
         set_up(found, issuer)
-        assert (found.overflow(), serious(found)) == (0, [])
+        assert (found.overflow(), found.serious()) == (0, [])
         found.open("/security")
         page.get_by_role("button", name="Link your account").click()
         page.get_by_role("link", name="Go on to Company").click()
         expect(page.get_by_text("It is linked")).to_be_visible()
-        assert (found.overflow(), serious(found)) == (0, [])
+        assert (found.overflow(), found.serious()) == (0, [])
         sign_out(found)
 
         page.get_by_role("link", name="Sign in with Company").click()

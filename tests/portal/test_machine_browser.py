@@ -14,13 +14,10 @@ from playwright.sync_api import Browser, Locator, expect
 
 from tests.live.portal import RunningPortal
 from tests.portal import live_samples
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Scheme, Visit, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, Scheme, Visit, visit
 from tests.portal.live_samples import HOURS, MINUTE
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 ALL = timedelta(hours=HOURS)
 
 

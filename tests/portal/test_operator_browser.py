@@ -9,12 +9,9 @@ from playwright.sync_api import Browser, expect
 
 from tests.accounts.test_tenant_settings import picture
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])

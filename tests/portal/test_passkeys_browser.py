@@ -8,26 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, Visit, chromium, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, Visit, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 PHONE = {
     "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
     "isUserVerified": True, "automaticPresenceSimulation": True,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
@@ -38,12 +28,6 @@ def guest(browser: Browser, portal: RunningPortal) -> Iterator[Visit]:
         devtools.send("WebAuthn.enable")
         devtools.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE})
         yield found
-
-
-def serious(found: Visit) -> list[str]:
-    """What axe calls serious or critical."""
-    broken = Axe().run(found.page).response["violations"]
-    return [f"{one['id']}: {one['help']}" for one in broken if one["impact"] in ("serious", "critical")]
 
 
 def sign_out(found: Visit) -> None:
@@ -71,11 +55,11 @@ def test_a_passkey_is_made_and_signs_in_as_second_step_and_alone(guest: Visit) -
         page.get_by_role("button", name="Download as a file").click()
     codes = re.findall(r"^\d{5}-\d{5}$", saved.value.path().read_text(), re.MULTILINE)
     assert len(codes) == 10
-    assert (guest.overflow(), serious(guest)) == (0, [])
+    assert (guest.overflow(), guest.serious()) == (0, [])
     sign_out(guest)
 
     password_step(guest, "viewer")
-    assert (guest.overflow(), serious(guest)) == (0, [])
+    assert (guest.overflow(), guest.serious()) == (0, [])
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url("**/")
     sign_out(guest)
@@ -103,7 +87,7 @@ def test_an_app_is_set_up_and_asked_for(guest: Visit) -> None:
     guest.open("/security/app")
     page.get_by_text("Cannot scan it?").click()
     secret = (page.locator(".paste code").text_content() or "").replace(" ", "")
-    assert (guest.overflow(), serious(guest)) == (0, [])
+    assert (guest.overflow(), guest.serious()) == (0, [])
     now = int(time.time()) // 30
     page.fill("#id_code", format_hotp_value(hotp_value(secret, now - 1)))
     page.get_by_role("button", name="Set it up").click()

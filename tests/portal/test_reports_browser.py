@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser
 
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, chromium, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, Scheme, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+pytestmark = IN_CHROMIUM
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_reports_and_schedules_fit_and_are_accessible(
-    width: int, scheme: str, browser: Browser, portal: RunningPortal
+    width: int, scheme: Scheme, browser: Browser, portal: RunningPortal
 ) -> None:
-    with visit(browser, portal, "alpha", width=width) as found:
-        found.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    with visit(browser, portal, "alpha", width=width, scheme=scheme) as found:
         found.sign_in("analyst")
         found.open("/reports/schedules")
         found.page.fill("#id_title", f"Report {scheme}")

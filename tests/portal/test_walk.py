@@ -16,13 +16,10 @@ from playwright.sync_api import Browser, Page
 from accounts.models import Role
 from portal.urls import urlpatterns
 from tests.live.portal import RunningPortal
-from tests.portal.browsing import CHROMIUM, NARROW, WIDE, Visit, visit
+from tests.portal.browsing import IN_CHROMIUM, NARROW, WIDE, Visit, visit
 from tests.portal.test_browser import system_csv
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium"),
-]
+pytestmark = IN_CHROMIUM
 WITH_ARGUMENTS = {
     "machine": "machines/server1", "invitation": "invitation/unknown", "visit": "visit/unknown",
     "operator-partner": "operator/partners/beta", "alert-rule": "alerts/rules/1",
