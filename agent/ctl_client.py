@@ -35,7 +35,7 @@ class Client(Connection):
 
     def __init__(self, url: str, ca_file: str, secret: str) -> None:
         super().__init__(url, ca_file, TIMEOUT_SECONDS)
-        self._url = url
+        self._portal = url
         self._secret = secret
 
     def ask(self, method: str, path: str, content: Optional[Mapping[str, Any]] = None) -> Any:
@@ -43,7 +43,7 @@ class Client(Connection):
         body = None if content is None else json.dumps(content).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         with self.open(method, path, headers, body) as response:
-            return _parse(response.read(MAX_JSON_BYTES), self._url)
+            return _parse(response.read(MAX_JSON_BYTES), self._portal)
 
     @contextmanager
     def open(
@@ -52,13 +52,12 @@ class Client(Connection):
         """A good answer, its body not read yet."""
         sent = {"Authorization": f"Bearer {self._secret}", "User-Agent": f"perfagent/{__version__}", **headers}
         try:
-            self._http.request(method, f"{self._prefix}/api/v1/{path}", body, sent)
-            response = self._http.getresponse()
-            if not 200 <= response.status < 300:
-                raise _refusal(response, self._url)
-            yield response
-        except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"{self._url} could not be reached: {error or type(error).__name__}.") from None
+            with self._response(method, f"/api/v1/{path}", sent, body) as response:
+                if not 200 <= response.status < 300:
+                    raise _refusal(response, self._portal)
+                yield response
+        except OSError as error:
+            raise UnreachableError(f"{self._portal} could not be reached: {error or type(error).__name__}.") from None
         finally:
             self._http.close()
 

@@ -43,7 +43,7 @@ def examine(settings: Config) -> Iterator[Finding]:
             answer = connection.get(_STATUS, _headers())
             middle = (before + time.time()) / 2
             yield from _examine_answer(settings, connection, answer, middle)
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             yield explain(error, settings)
 
 
@@ -108,7 +108,7 @@ def explain(error: Exception, settings: Config) -> Finding:
         return Finding(PROBLEM, f"The name {host} cannot be resolved: {error.strerror}.", "See /etc/resolv.conf.")
     if isinstance(error, ConnectionRefusedError):
         return Finding(PROBLEM, f"{url} refuses the connection.", "Is the portal up, and the port right?")
-    if isinstance(error, (ConnectionResetError, http.client.BadStatusLine)):
+    if isinstance(error, ConnectionResetError) or isinstance(error.__cause__, http.client.BadStatusLine):
         text = f"{url} ends the connection without an answer."
         return Finding(PROBLEM, text, "Is it http where https is spoken, or the wrong port?")
     if isinstance(error, (socket.timeout, TimeoutError)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 from typing import Any, Mapping
@@ -52,7 +51,7 @@ def _register(url: str, token: str, machine_id: str, ca_file: str) -> tuple[str,
     }
     try:
         answer = Connection(url, ca_file).post(PATH, headers, body)
-    except (OSError, http.client.HTTPException) as error:  # an unreadable CA file is an OSError too
+    except OSError as error:  # an unreadable CA file is an OSError too
         raise EnrolError(f"{url} could not be reached: {error}.") from None
     return _key(answer, url)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import threading
 import time
@@ -128,7 +127,7 @@ class Forwarder:
     def _post(self, upload: Upload, connection: Connection, path: str) -> Judgement:
         try:
             answer = connection.post(path, upload.headers, upload.body)
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             return Judgement(Verdict.KEPT, f"{self._config.url} could not be reached: {error or type(error).__name__}")
         return judge_forwarded(answer, upload, all_rows=path == PATH)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import os
@@ -126,7 +125,7 @@ def asking(config: Config) -> Ask:
                 return judge(connection.get(PATH, headers))
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             _LOG.warning("A key cannot be verified, the portal is away: %s", error)
             return Standing.UNCERTAIN
 

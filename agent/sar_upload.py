@@ -6,7 +6,6 @@ They need no spool: sysstat's own files keep them, and the name makes a repeat r
 from __future__ import annotations
 
 import hashlib
-import http.client
 import time
 from collections.abc import Sequence
 from typing import Callable
@@ -73,7 +72,7 @@ class Importer:
             headers = {name: value for name, value in headers.items() if name != "Batch-Rows"}
         try:
             answer = self._connection.post(path, headers, body)
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             reason = f"{self._settings.url} could not be reached: {error or type(error).__name__}."
             return Judgement(Verdict.KEPT, reason)
         return judge(answer, batch.batch_id, row_count)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import http.client
 import logging
 import time
 from collections.abc import Mapping
@@ -142,7 +141,7 @@ def _post(batch: Batch, connection: Connection, config: Config, notes: Notes) ->
     headers, body = request(batch, config.key, notes)
     try:
         answer = connection.post(PATH, headers, body)
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         return Judgement(Verdict.KEPT, f"{config.url} could not be reached: {error or type(error).__name__}")
     return judge(answer, batch.batch_id, batch.rows)
 

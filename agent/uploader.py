@@ -13,6 +13,7 @@ from typing import Any
 from agent.backoff import backoff_seconds, random_between
 from agent.config import Config
 from agent.spool import Spool
+from agent.upload import drain
 
 _LOG = logging.getLogger("perfagent.upload")
 MAX_DRAIN_SECONDS = 300.0
@@ -119,7 +120,7 @@ class Uploader:
 def _drain_in_child(
     spool: Spool, config: Config, writer: int, started: float, notes: dict[str, str], inventory_sent: str | None
 ) -> None:
-    """Never returns. The imports stand here so that only the child pays for them."""
+    """Never returns. What only it needs is imported in it."""
     parent = os.getppid()
     try:
         signal.set_wakeup_fd(-1)
@@ -128,8 +129,6 @@ def _drain_in_child(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda got, _: stopping.append(got))
         spool.release_lock()
-        from agent.upload import drain
-
         mark = ""
         if inventory_sent is not None:
             from agent import inventory

@@ -83,6 +83,7 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     worker.start()
     with subprocess.Popen([sys.executable, "-c", SPIN]) as spinner:
         try:
+            os.sync()  # what earlier tests wrote would be flushed at the edge of some tool's window
             time.sleep(0.3)
             yield Window(folder)
         finally:

@@ -95,6 +95,18 @@ def test_run_uploads_its_first_sample_at_once_and_with_rates(agent: Agent, porta
     assert portal.rows[0].split(",")[2] != "", "cpu_user of the first sample"
 
 
+def test_openssl_is_in_the_memory_of_the_upload_process_only(agent: Agent, portal: Portal) -> None:
+    process = agent.start("run")
+    try:
+        wait_for(lambda: (status.read(str(agent.spool)) or status.Status()).totals.get("sent_samples"))
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+    assert "libpython" in maps or "python3" in maps
+    assert not [line for line in maps.splitlines() if "_ssl" in line or "libssl" in line or "libcrypto" in line]
+
+
 def test_sigterm_uploads_what_is_left_and_exits_with_0(agent: Agent, portal: Portal) -> None:
     agent.environment["PERFAGENT_UPLOAD_SECONDS"] = "300"
     process = agent.start("run")

@@ -6,8 +6,10 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +88,61 @@ def test_a_certificate_for_another_name_is_refused(
 
 def test_a_missing_authority_file_keeps_the_batch(secure_url: str, spool_dir: str) -> None:
     assert "certificate of PERFAGENT_CA_FILE" in outcome(secure_url, spool_dir, "/nowhere/ca.pem").failure
+
+
+@pytest.fixture
+def hashed_folder(certificate: tuple[str, str], tmp_path: Path) -> Path:
+    """A folder of authorities as openssl-rehash(1) leaves it, with the one of `secure_url`."""
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    command = ["openssl", "x509", "-noout", "-subject_hash", "-in", certificate[1]]
+    digest = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (folder / f"{digest}.0").symlink_to(certificate[1])
+    return folder
+
+
+def test_an_authority_is_found_by_its_hash_and_the_others_are_not_parsed(
+    secure_url: str, spool_dir: str, hashed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[Any] = []
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_folder))
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *arguments: parsed.append(arguments))
+    assert outcome(secure_url, spool_dir).sent_batches == 1
+    assert not parsed
+
+
+def test_an_authority_that_only_the_whole_file_has_is_found_there(
+    secure_url: str, spool_dir: str, certificate: tuple[str, str], hashed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for link in hashed_folder.iterdir():
+        link.rename(hashed_folder / "01234567.0")
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_folder))
+    monkeypatch.setenv("SSL_CERT_FILE", certificate[1])
+    assert outcome(secure_url, spool_dir).sent_batches == 1
+
+
+@pytest.mark.parametrize("folder_is_empty", [True, False])
+def test_no_folder_of_authorities_makes_an_unknown_one_known(
+    secure_url: str, spool_dir: str, tmp_path: Path, folder_is_empty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not folder_is_empty:
+        (tmp_path / "01234567.0").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert "CERTIFICATE_VERIFY_FAILED" in outcome(secure_url, spool_dir).failure
+
+
+def test_an_answer_that_is_no_http_is_told_as_an_error_of_the_system() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=speak_nonsense, args=(server,), daemon=True).start()
+        with pytest.raises(OSError, match="nonsense"):
+            Connection(f"http://127.0.0.1:{server.getsockname()[1]}").get("/", {})
+
+
+def speak_nonsense(server: socket.socket) -> None:
+    client, _ = server.accept()
+    with client:
+        client.recv(4096)
+        client.sendall(b"nonsense\r\n\r\n")
 
 
 def test_localhost_names_never_ask_dns(monkeypatch: pytest.MonkeyPatch) -> None:
