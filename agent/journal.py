@@ -123,7 +123,7 @@ def _lines(content: Any) -> Lines:
 
 
 class Journal:
-    """The batch that is being filled. Each append is on disk when it returns."""
+    """The batch that is being filled. What is appended outlives this process at once, and a power cut once synced."""
 
     def __init__(self, path: str, batch_id: str) -> None:
         """A new file, which holds nothing before the first append; OSError when it cannot be made."""
@@ -133,15 +133,26 @@ class Journal:
         self._header = encode_header(batch_id, rows.headers())
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._length = 0
+        self._synced = 0
+        self._unsynced: list[bytes] = []
         self._torn = False
+        self._refused = False
 
     @property
     def size(self) -> int:
         return self._length
 
+    @property
+    def doubtful(self) -> int:
+        """Samples that the disk has refused to take; they are in memory too until it takes them."""
+        return len(self._unsynced) if self._refused else 0
+
     def append(self, lines: Lines) -> None:
         """OSError leaves the journal as it was: what a failed write left behind is cut off first."""
-        self._write(self._header + encode_record(lines))
+        data = self._header + encode_record(lines)
+        self._write(data)
+        self._length += len(data)
+        self._unsynced.append(data)
         self._header = b""
         self.samples += 1
         self.rows += sum(map(len, lines.values()))
@@ -151,14 +162,29 @@ class Journal:
             self._cut()
         try:
             durable.write_all(self._handle, data)
-            os.fsync(self._handle)
-            if not self._length:
-                durable.sync_folder(os.path.dirname(self.path))
         except OSError:
             self._torn = True
             self._try_cut()
             raise
-        self._length += len(data)
+
+    def sync(self) -> None:
+        """OSError when the disk refuses.
+
+        The kernel takes pages that it failed to write for written (fsync(2)), so the next call writes them anew.
+        """
+        if not self._unsynced:
+            return
+        if self._refused:
+            self._cut()
+            os.lseek(self._handle, self._synced, os.SEEK_SET)
+            self._write(b"".join(self._unsynced))
+        self._refused = True
+        os.fsync(self._handle)
+        if not self._synced:
+            durable.sync_folder(os.path.dirname(self.path))
+        self._refused = False
+        self._synced = self._length
+        self._unsynced.clear()
 
     def _cut(self) -> None:
         """Back to the last good record; what comes next must not stand behind the half of another."""
@@ -172,11 +198,12 @@ class Journal:
         except OSError:
             return
 
-    def discard_tail(self) -> None:
-        """Cuts off what a failed write left; OSError when the disk refuses even that."""
+    def finish(self) -> None:
+        """Cuts off what a failed write left, and syncs; OSError when the disk refuses."""
         if self._torn or os.fstat(self._handle).st_size != self._length:
             self._cut()
             os.fsync(self._handle)
+        self.sync()
 
     def close(self) -> None:
         os.close(self._handle)

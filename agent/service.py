@@ -99,13 +99,14 @@ class Service:
         while len(self._unspooled) > MAX_UNSPOOLED_SAMPLES:
             self._unspooled.popleft()
             self.state.lose("unspooled_samples_dropped", 1)
-        self.state.note_unspooled(len(self._unspooled))
+        self.state.note_unspooled(len(self._unspooled) + self._spool.doubtful_samples)
 
     def _flush(self) -> None:
         try:
             while self._unspooled:
                 self._spool.append(self._unspooled[0])
                 self._unspooled.popleft()
+            self._spool.sync_if_due()
         except OSError as error:
             _LOG.error("The spool cannot be written, %d samples in memory: %s", len(self._unspooled), error)
 

@@ -26,6 +26,8 @@ _JOURNAL = re.compile(r"(\d{10})-([0-9a-f]{32})\.journal")
 _BATCH = re.compile(r"(\d{10})-([0-9a-f]{32})-(\d+)-(\d+)\.batch")
 MAX_JOURNAL_BYTES = 1 << 20
 QUARANTINE_BYTES = 64 << 20
+SYNC_SECONDS = 10.0
+"""The longest that a sample waits for the disk: a power cut can take it until then, the end of the process cannot."""
 
 
 class SpoolError(Exception):
@@ -55,6 +57,7 @@ class Spool:
         self._journal: Journal | None = None
         self._lock = -1
         self._number = 0
+        self._synced_at = float("-inf")
         self._ages = Ages(now())
 
     def open(self) -> None:
@@ -109,7 +112,7 @@ class Spool:
         return self._seal(path, len(batch.records), batch.rows)
 
     def append(self, lines: Lines) -> None:
-        """One sample, durable on return; OSError when it is not in the spool."""
+        """One sample, safe from the end of this process on return; OSError when it is not in the spool."""
         if self._journal is not None and self._journal.size > MAX_JOURNAL_BYTES:
             self.seal()
         if self._journal is None:
@@ -120,6 +123,21 @@ class Spool:
         except OSError:
             self._leave_no_empty_journal()
             raise
+
+    def sync_if_due(self) -> None:
+        """After each sample: one that comes a minute after the last goes to disk at once; of one a second, each tenth.
+
+        OSError when the disk refuses; then the next call tries again.
+        """
+        moment = self._now().monotonic
+        if self._journal is not None and moment - self._synced_at >= SYNC_SECONDS:
+            self._journal.sync()
+            self._synced_at = moment
+
+    @property
+    def doubtful_samples(self) -> int:
+        """Those that are written, and that the disk has refused to take."""
+        return self._journal.doubtful if self._journal is not None else 0
 
     def _leave_no_empty_journal(self) -> None:
         journal = self._journal
@@ -140,7 +158,7 @@ class Spool:
         journal = self._journal
         if journal is None or not journal.samples:
             return
-        journal.discard_tail()
+        journal.finish()
         self._seal(journal.path, journal.samples, journal.rows)
         self._journal = None
         journal.close()

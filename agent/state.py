@@ -14,8 +14,12 @@ from agent.reading import Reading
 from agent.sample import MAX_GAP_INTERVALS, Gap
 
 _LOG = logging.getLogger("perfagent")
-SIGN_OF_LIFE_SECONDS = 30.0
 INVENTORY_SECONDS = 3600.0
+
+
+def sign_of_life_seconds(sample_seconds: float) -> float:
+    """Within what `check` lets pass; of samples that are far between, every second."""
+    return max(30.0, 1.5 * sample_seconds)
 
 
 class State:
@@ -112,7 +116,8 @@ class State:
 
     def write_if_due(self, config: Config, usage: Any) -> None:
         """usage: gives the waiting batches and bytes, asked only when the file is written."""
-        if not self.has_news and time.monotonic() - self._written_at < SIGN_OF_LIFE_SECONDS:
+        silent = time.monotonic() - self._written_at
+        if not self.has_news and silent < sign_of_life_seconds(config.sample_seconds):
             return
         self.status.sample_seconds, self.status.upload_seconds = config.sample_seconds, config.upload_seconds
         try:

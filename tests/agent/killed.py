@@ -61,6 +61,7 @@ def live(spool_dir: str, url: str, notes: str, first: int, count: int, fatal: in
         row = f"2026-01-05T12:00:{number:02d}Z,m,{number}"
         _real_write(log, f"try {row}\n".encode())
         spool.append({"system": [row], "disks": [f"{row},sda"]})
+        spool.sync_if_due()
         _real_write(log, f"kept {row}\n".encode())
         if number % 2:
             spool.seal()

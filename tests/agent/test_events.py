@@ -129,6 +129,6 @@ def test_the_status_is_written_on_news_and_as_a_sign_of_life_only(state: State, 
     state.note_sample(READING, None)
     state.write_if_due(Config(), usage)
     assert len(written) == 1
-    monkeypatch.setattr("agent.state.SIGN_OF_LIFE_SECONDS", 0.0)
+    monkeypatch.setattr("agent.state.sign_of_life_seconds", lambda _: 0.0)
     state.write_if_due(Config(), usage)
     assert len(written) == 2

@@ -16,7 +16,7 @@ from tests.agent.model import Portal, Serving
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 5
-LAST_STEP = 40
+LAST_STEP = 39
 """The first that a whole run does not reach."""
 Live = Callable[..., int]
 

@@ -50,17 +50,24 @@ def waited() -> dict[str, float]:
     return {path.name: int(path.read_text().partition("total=")[2].split()[0]) / 1e6 for path in files}
 
 
+def tools(history: str, seconds: int) -> dict[str, subprocess.Popen[str] | None]:
+    """Each for so long; sar writes its history there."""
+    return {
+        "vmstat": start("vmstat", "-n", "-S", "k", str(seconds), "2"),
+        "iostat": start("iostat", "-x", "-k", "-y", "-o", "JSON", str(seconds), "1"),
+        "sar": start("sar", "-o", history, str(seconds), "1"),
+    }
+
+
 class Window:
     """One window of all tools; rows are the agent's."""
 
     def __init__(self, folder: Path) -> None:
         scanner, history = reading.Scanner(reading.Roots()), str(folder / "sa")
         scanner.take()
-        tools = {
-            "vmstat": start("vmstat", "-n", "-S", "k", str(SECONDS), "2"),
-            "iostat": start("iostat", "-x", "-k", "-y", "-o", "JSON", str(SECONDS), "1"),
-            "sar": start("sar", "-o", history, str(SECONDS), "1"),
-        }
+        for process in tools(str(folder / "first"), 1).values():
+            said(process)  # they come from the disk now, and not within the window of some and before that of others
+        started = tools(history, SECONDS)
         before, began = waited(), time.monotonic()
         old = scanner.take()
         time.sleep(SECONDS)
@@ -71,7 +78,7 @@ class Window:
         self.df = said(start("df", "-B1", "--output=target,size,used,avail"))
         self.rows = sample.build(old, new, SECONDS).rows
         self.system = self.rows["system"][0]
-        answers = {name: said(process) for name, process in tools.items()}
+        answers = {name: said(process) for name, process in started.items()}
         self.vmstat, self.iostat = answers["vmstat"], answers["iostat"]
         self.sar = said(start("sadf", "-j", history, "--", "-A")) if answers["sar"] else ""
 

@@ -50,3 +50,18 @@ def test_samples_beyond_the_memory_bound_are_dropped_and_counted(
         running.keep(row(number))
     assert running.state.status.totals == {"unspooled_samples_dropped": 2}
     assert running.state.status.last_loss > 0
+
+
+def test_samples_that_the_disk_refuses_are_told_and_stored_once(
+    running: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        running.keep(row(1))
+        running.keep(row(2))
+    assert running.state.status.unspooled_samples == 2
+    running.keep(row(3))
+    assert running.state.status.unspooled_samples == 0
+    running._spool.seal()
+    batch = running._spool.load(running._spool.batches()[0])
+    assert [record.lines["system"] for record in batch.records] == [["1"], ["2"], ["3"]]

@@ -12,7 +12,7 @@ from agent import journal
 from agent.ages import SETTLING_SECONDS
 from agent.clocks import Instant
 from agent.journal import CorruptError
-from agent.spool import Spool, SpoolError
+from agent.spool import SYNC_SECONDS, Spool, SpoolError
 
 DAY = 86_400.0
 
@@ -208,30 +208,141 @@ def failing(real: Any, error: int, times: int) -> Any:
     return call
 
 
-@pytest.mark.parametrize("call", ["fsync", "write"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
-def test_a_failed_write_leaves_the_batch_as_it_was(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch, call: str, error: int
-) -> None:
+def test_a_failed_write_leaves_the_batch_as_it_was(spool: Spool, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     spool.append(lines(1))
     with monkeypatch.context() as patched:
-        patched.setattr(os, call, failing(getattr(os, call), error, 1))
+        patched.setattr(os, "write", failing(os.write, error, 1))
         with pytest.raises(OSError, match=os.strerror(error)):
             spool.append(lines(2))
     spool.append(lines(3))
     spool.seal()
-    batch = spool.load(spool.batches()[0])
-    assert [record.lines["disks"][0] for record in batch.records] == ["a1", "a3"]
+    assert samples(spool) == ["a1", "a3"]
 
 
 def test_a_journal_that_cannot_be_begun_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", failing(os.fsync, errno.ENOSPC, 1))
+        patched.setattr(os, "write", failing(os.write, errno.ENOSPC, 1))
         with pytest.raises(OSError, match="space"):
             spool.append(lines(1))
     assert os.listdir(spool.queue) == []
     fill(spool, 1)
     assert len(spool.batches()) == 1
+
+
+def samples(spool: Spool) -> list[str]:
+    """The first line of disks of each sample of the one batch that waits."""
+    (sealed,) = spool.batches()
+    return [record.lines["disks"][0] for record in spool.load(sealed).records]
+
+
+class Disk:
+    """What a power cut would leave: each file as at its last fsync, if its folder was synced since it was made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real = os.fsync
+        self._contents: dict[str, bytes] = {}
+        self._names: set[str] = set()
+        monkeypatch.setattr(os, "fsync", self._sync)
+
+    def _sync(self, handle: int) -> None:
+        self._real(handle)
+        path = os.readlink(f"/proc/self/fd/{handle}")
+        if os.path.isdir(path):
+            self._names.update(entry.path for entry in os.scandir(path))
+        else:
+            self._contents[path] = Path(path).read_bytes()
+
+    def text(self) -> str:
+        return b"".join(content for path, content in self._contents.items() if path in self._names).decode()
+
+
+@pytest.mark.parametrize("seconds", [1, 4, 7, 10, 60])
+def test_no_sample_waits_longer_than_ten_seconds_for_the_disk(
+    spool_dir: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    disk, taken = Disk(monkeypatch), dict[int, float]()
+    spool = Spool(spool_dir, clock)
+    spool.open()
+    for number in range(60):
+        taken[number] = clock().monotonic
+        spool.append(lines(number))
+        spool.sync_if_due()
+        clock.go_on(seconds)  # the next sample is due, and the machine may stop before it
+        waiting = [clock().monotonic - moment for row, moment in taken.items() if f'"a{row}"' not in disk.text()]
+        assert max(waiting, default=0.0) <= SYNC_SECONDS
+        if number % 13 == 12:
+            spool.seal()
+    spool.close()
+
+
+def test_of_a_sample_a_second_each_tenth_is_synced(
+    spool_dir: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fsync", calls.append)
+    spool = Spool(spool_dir, clock)
+    spool.open()
+    for number in range(50):
+        spool.append(lines(number))
+        spool.sync_if_due()
+        clock.go_on(1)
+    assert len(calls) == 5 + 1, "and the folder once"
+    spool.close()
+
+
+def test_a_sealed_batch_is_on_the_disk(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut after its upload could leave less under the same id."""
+    disk = Disk(monkeypatch)
+    spool.append(lines(1))
+    spool.sync_if_due()
+    spool.append(lines(2))
+    spool.sync_if_due()
+    assert '"a2"' not in disk.text()
+    spool.seal()
+    assert '"a2"' in disk.text()
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_what_the_disk_refused_is_written_anew(
+    spool_dir: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """The kernel takes pages that it could not write for written, and may forget them."""
+    spool = Spool(spool_dir, clock)
+    spool.open()
+    spool.append(lines(1))
+    spool.sync_if_due()
+    good = os.stat(spool._journal.path).st_size  # type: ignore[union-attr]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing(os.fsync, errno.EIO, failures))
+        for number in range(2, 2 + failures):
+            clock.go_on(60)
+            spool.append(lines(number))
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                spool.sync_if_due()
+            assert spool.doubtful_samples == number - 1
+    with open(spool._journal.path, "r+b") as file:  # type: ignore[union-attr]
+        size = file.seek(0, os.SEEK_END)
+        file.seek(good)
+        file.write(bytes(size - good))
+    clock.go_on(60)
+    spool.append(lines(2 + failures))
+    spool.sync_if_due()
+    assert spool.doubtful_samples == 0
+    spool.seal()
+    assert samples(spool) == [f"a{number}" for number in range(1, 3 + failures)]
+    spool.close()
+
+
+def test_a_batch_that_the_disk_refuses_is_not_sealed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool.append(lines(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing(os.fsync, errno.EIO, 1))
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            spool.seal()
+    assert spool.batches() == []
+    fill(spool, 2)
+    assert samples(spool) == ["a1", "a2"]
 
 
 def test_a_split_gives_the_same_halves_each_time(spool: Spool) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
+from agent.config import Config
+from agent.state import State
 from agent.status import CRITICAL, OK, WARNING, Status, judge, read, write
 
 NOW = 1_760_000_000.0
@@ -51,3 +56,20 @@ def test_a_status_is_read_back_and_a_broken_one_is_none(tmp_path: object) -> Non
     with open(f"{tmp_path}/status.json", "w") as file:
         file.write("{")
     assert read(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 30, 60, 3600])
+def test_check_is_content_as_long_as_samples_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Though the status is not written with each."""
+    clock = [NOW]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    config, state = Config(sample_seconds=seconds, upload_seconds=86_400), State(str(tmp_path))
+    state.begin()
+    for _ in range(200):
+        state.status.last_sample = state.status.last_upload = clock[0]
+        state.write_if_due(config, lambda: (0, 0))
+        clock[0] += seconds
+        assert judge(read(str(tmp_path)))[0] == OK
