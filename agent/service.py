@@ -99,7 +99,7 @@ class Service:
         while len(self._unspooled) > MAX_UNSPOOLED_SAMPLES:
             self._unspooled.popleft()
             self.state.lose("unspooled_samples_dropped", 1)
-        self.state.note_unspooled(len(self._unspooled) + self._spool.doubtful_samples)
+        self.state.note_unspooled(self._in_memory())
 
     def _flush(self) -> None:
         try:
@@ -108,7 +108,11 @@ class Service:
                 self._unspooled.popleft()
             self._spool.sync_if_due()
         except OSError as error:
-            _LOG.error("The spool cannot be written, %d samples in memory: %s", len(self._unspooled), error)
+            _LOG.error("The spool cannot be written, %d samples in memory: %s", self._in_memory(), error)
+
+    def _in_memory(self) -> int:
+        """Samples that the disk has not taken."""
+        return len(self._unspooled) + self._spool.doubtful_samples
 
     def _upload_if_due(self) -> None:
         outcome = self._uploader.collect()

@@ -53,13 +53,14 @@ def test_samples_beyond_the_memory_bound_are_dropped_and_counted(
 
 
 def test_samples_that_the_disk_refuses_are_told_and_stored_once(
-    running: Service, monkeypatch: pytest.MonkeyPatch
+    running: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
         running.keep(row(1))
         running.keep(row(2))
     assert running.state.status.unspooled_samples == 2
+    assert "2 samples in memory" in caplog.text
     running.keep(row(3))
     assert running.state.status.unspooled_samples == 0
     running._spool.seal()
