@@ -316,6 +316,7 @@ def grow(samples: int, folder: str) -> None:
     for number in range(1, samples + 1):
         new = scanner.take()
         spool.append(sample.lines(sample.build(old, new, 1), "bench"))
+        spool.sync_if_due()
         old = new
         if number % 5 == 0:
             spool.seal()
