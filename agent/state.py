@@ -18,7 +18,7 @@ INVENTORY_SECONDS = 3600.0
 
 
 def sign_of_life_seconds(sample_seconds: float) -> float:
-    """Within what `check` lets pass; of samples that are far between, every second."""
+    """Within what `check` lets pass; with every other sample where they are far between."""
     return max(30.0, 1.5 * sample_seconds)
 
 

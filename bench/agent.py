@@ -2,7 +2,7 @@
 
 Usage: python -m bench.agent [--minutes 1] [--growth 10000]. Each samples once a second, one watcher after the other.
 Ours runs twice: as it is with one sample a second; and as by default, with one a minute and an upload each fifth, but
-sixty times faster: each sample is synced, every second writes the status, and uploads go over TLS to a portal in this
+sixty times faster: each sample is synced, every other writes the status, and uploads go over TLS to a portal in this
 process. From that follows the day. Goals, at one sample a second: CPU 1.0 ms each without processes and 4 ms
 with them, 20 MB resident, no growth over 10,000 samples.
 """
