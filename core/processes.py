@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -23,7 +25,7 @@ def die_with_parent(number: signal.Signals) -> None:
 def start(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, output: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
-    """A child in a session of its own (Ctrl-C reaches only us), with SIGTERM when we die."""
+    """A child in a session and group of its own (Ctrl-C reaches only us), with SIGTERM when we die."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -36,15 +38,13 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> None:
-    """SIGTERM; SIGKILL for one that does not end in time."""
-    if process.poll() is not None:
-        return
+    """SIGTERM; then SIGKILL for it, if it does not end in time, and for what it has started and left behind."""
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def interrupt_on_terminate() -> None:
